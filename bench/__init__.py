@@ -1,0 +1,1 @@
+"""Is Bakeoff itself accurate? Its timing, its start, its synthetic weights and its fair trial, measured."""

@@ -1,0 +1,49 @@
+"""``python -m bench [timing] [startup] [twin] [cache]``: all of them where none is named."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from bakeoff.errors import BakeoffError
+from bench.targets import progress, report
+
+if TYPE_CHECKING:
+    from bench.targets import Target
+
+BENCHES = ("timing", "startup", "twin", "cache")
+
+
+class Result(Protocol):
+    """What each benchmark's ``run(quick)`` gives."""
+
+    def targets(self) -> list[Target]: ...
+    def text(self) -> str: ...
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(BENCHES))
+@click.option("--quick", is_flag=True, help="Fewer repeats and shorter streams: a look, not a figure to show.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Save the figures in FILE.")
+def main(names: tuple[str, ...], quick: bool, file: Path | None) -> None:
+    """Measure Bakeoff's own accuracy on this machine, and judge it by its targets."""
+    results: dict[str, Result] = {}
+    try:
+        for name in names or BENCHES:
+            results[name] = import_module(f"bench.{name}").run(quick)
+            progress("")
+            click.echo(f"\n{results[name].text()}\n")
+    except BakeoffError as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        if file is not None:
+            file.write_text(json.dumps({name: result.as_dict() for name, result in results.items()}, indent=1))
+    click.echo(report([target for result in results.values() for target in result.targets()]))
+
+
+main()

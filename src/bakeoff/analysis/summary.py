@@ -1,0 +1,63 @@
+"""A run's records → what it says: each cell's figures and findings."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from bakeoff.analysis.findings import Cell, Finding, findings_of
+from bakeoff.measurement.metrics import cell_metrics
+from bakeoff.results.records import CellOpened, Figure, Run, Trial
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """How the timed trials of a cell ended."""
+
+    ok: int
+    failed: int
+    truncated: int
+
+
+class CellSummary(Struct, frozen=True, kw_only=True):
+    """One cell: figures by METHOD's names, peak memory by scope, findings."""
+
+    opened: CellOpened
+    metrics: dict[str, Figure | None]
+    peak_memory_bytes: dict[str, Figure | None]
+    trials: Counts
+    findings: tuple[Finding, ...]
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """A whole run."""
+
+    run: Run
+    cells: tuple[CellSummary, ...]
+
+
+def summarize(run: Run) -> Summary:
+    """Every cell of the run, in order."""
+    return Summary(run=run, cells=tuple(_cell(opened, run) for opened in run.cells))
+
+
+def _cell(opened: CellOpened, run: Run) -> CellSummary:
+    timed = run.trials_of(opened.cell)
+    ok = [trial for trial in timed if trial.status == "ok"]
+    figures = cell_metrics(ok)
+    cell = Cell(opened=opened, timed=timed, ok=ok, metrics=figures)
+    return CellSummary(
+        opened=opened,
+        metrics=figures,
+        peak_memory_bytes={"process": _peak(ok)},
+        trials=Counts(
+            ok=len(ok),
+            failed=sum(t.status == "failed" for t in timed),
+            truncated=sum(t.status == "truncated" for t in timed),
+        ),
+        findings=tuple(findings_of(cell)),
+    )
+
+
+def _peak(trials: list[Trial]) -> Figure | None:
+    """The highest of the trials' peaks: a peak has no interval."""
+    peaks = [trial.memory_peak_bytes for trial in trials if trial.memory_peak_bytes is not None]
+    return Figure(point=max(peaks), n=len(peaks)) if peaks else None

@@ -1,0 +1,33 @@
+"""``bakeoff demo``: the main job, on this machine, in about a minute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bakeoff.cli.run import measuring_options
+
+TRIALS, TOKENS, CONTEXT = 5, 64, 1024
+
+
+@click.command("demo")
+@measuring_options
+def command(as_json: bool, seed: int, **_: Any) -> int:
+    """Measure a small real model and a synthetic R1 distill on this machine.
+
+    SmolLM2-135M (real weights) answers a word problem and a coding task; DeepSeek-R1-Distill-Qwen-1.5B at
+    Q4_K_M (random weights in its exact shape: real speed and memory, no answers) reads and writes tokens.
+    """
+    from bakeoff.cli.run import measure
+    from bakeoff.run.contestants import EngineOptions
+    from bakeoff.run.plan import Protocol
+
+    return measure(
+        [
+            ("llamacpp:smollm2", EngineOptions(context=CONTEXT)),
+            ("llamacpp:r1-1.5b@Q4_K_M", EngineOptions(context=CONTEXT, synthetic=True)),
+        ],
+        Protocol(runs=TRIALS, max_tokens=TOKENS, context=CONTEXT, seed=seed),
+        as_json,
+    )

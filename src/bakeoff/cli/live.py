@@ -1,0 +1,94 @@
+"""Live progress on standard error: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from bakeoff.measurement.metrics import client_decode_parts, ttft_s
+from bakeoff.results.records import CellOpened, Trial
+from bakeoff.run.plan import AUTO_MOST
+from bakeoff.units import bytes_text, plain_text, seconds_text, significant
+
+
+class LiveProgress:
+    """Shows where a run is. Nothing here is timed: it draws between trials, never within one's reads."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[detail]}", markup=False),
+            console=self._console,
+            transient=True,
+            refresh_per_second=2,
+            disable=not self._console.is_terminal,
+        )
+        self._stage: TaskID | None = None
+        self._cells: dict[int, tuple[TaskID, str, int]] = {}
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def stage(self, text: str) -> None:
+        """Something that takes a while begins; what was shown before is done."""
+        text = plain_text(text)
+        if text.startswith("Starting"):
+            self._forget_cells()
+        self._end_stage()
+        self._stage = self._bar.add_task(text, total=None, detail="")
+        self._say(f"{text} …")
+
+    def bytes_done(self, text: str, done: int, total: int) -> None:
+        """So many bytes of a file are written."""
+        if self._stage is None or done == 0:
+            self.stage(text)
+        assert self._stage is not None
+        self._bar.update(self._stage, total=total, completed=done, detail=f"{bytes_text(done)} of {bytes_text(total)}")
+
+    def cell(self, opened: CellOpened, trials: int | None) -> None:
+        """A cell is warm."""
+        self._end_stage()
+        name = plain_text(f"{opened.subject.model.name}, {opened.workload.name}")
+        total = trials or AUTO_MOST
+        self._cells[opened.cell] = (self._bar.add_task(name, total=total, detail=""), name, total)
+
+    def trial(self, trial: Trial) -> None:
+        """A trial has ended: its own figures, unaveraged."""
+        task, name, total = self._cells[trial.cell]
+        detail = _detail(trial)
+        self._bar.update(task, advance=1, detail=detail)
+        self._say(f"{name}: trial {trial.index + 1} of {total}: {detail}")
+
+    def _say(self, line: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(line, markup=False, soft_wrap=True)
+
+    def _end_stage(self) -> None:
+        if self._stage is not None:
+            self._bar.remove_task(self._stage)
+            self._stage = None
+
+    def _forget_cells(self) -> None:
+        for task, _, _ in self._cells.values():
+            self._bar.remove_task(task)
+        self._cells.clear()
+
+
+def _detail(trial: Trial) -> str:
+    if trial.status != "ok":
+        return plain_text(f"{trial.status}: {trial.error}")
+    parts, first = client_decode_parts(trial), ttft_s(trial)
+    rate = f"{significant(parts[0] / parts[1])} tokens/s" if parts else "too short for a rate"
+    return f"{rate}, first token after {seconds_text(first)}" if first is not None else rate

@@ -1,0 +1,90 @@
+"""Bakeoff's verbs. Each is one module, loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from bakeoff.errors import BakeoffError
+
+VERBS = {
+    "demo": "Measure a small real model and a synthetic R1 distill on this machine.",
+    "doctor": "What is this machine, which engines are ready, what is missing?",
+    "run": "How fast is it really, with how much memory?",
+    "runs": "List, show and export what was measured.",
+    "synth": "Write a model file of random weights in a real model's exact shape.",
+}
+
+
+class Verbs(click.Group):
+    """A group that lists its verbs without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"bakeoff.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"bakeoff {version('bakeoff')}")
+        ctx.exit()
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    callback=_print_version,
+    is_eager=True,
+    expose_value=False,
+    help="Show the version.",
+)
+def cli() -> None:
+    """Which reasoning model should I run on my own machine? Measured, with evidence.
+
+    Start with: bakeoff demo
+    """
+
+
+def entry() -> None:
+    """The command: one place turns errors into a line and an exit code."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command. 0 done, 1 failed, 2 usage, 130 interrupted."""
+    try:
+        result = cli.main(arguments, prog_name="bakeoff", standalone_mode=False)
+    except BakeoffError as error:
+        click.echo(f"Error: {error}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return 130
+    except BrokenPipeError:
+        _forget_output()
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _forget_output() -> None:
+    """Whoever read our output has gone (``| head``): nothing more can be said there."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

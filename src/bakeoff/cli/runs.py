@@ -1,0 +1,101 @@
+"""``bakeoff runs``: list, show, export."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group("runs")
+def command() -> None:
+    """List, show and export what was measured.
+
+    RUN is an ID, the beginning of one, a file, or 'last'.
+    """
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object to standard output.")
+def list_runs(as_json: bool) -> None:
+    """List the runs on this machine, oldest first."""
+    import msgspec
+
+    from bakeoff.folders import runs_folder
+    from bakeoff.results.store import readable_runs
+
+    runs, problems = readable_runs(runs_folder())
+    if as_json:
+        rows = [
+            {
+                "run": run.started.id,
+                "file": str(path),
+                "started": run.started.started,
+                "status": run.ended.status if run.ended else "unfinished",
+                "subjects": sorted({cell.subject.text for cell in run.cells}),
+                "trials": sum(trial.purpose == "timed" for trial in run.trials),
+            }
+            for path, run in runs
+        ]
+        click.echo(msgspec.json.encode({"runs": rows, "unreadable": problems}).decode())
+        return
+    if not runs and not problems:
+        click.echo("There are no runs yet. Make one with: bakeoff run")
+    for _, run in runs:
+        _print_row(run)
+    for problem in problems:
+        click.echo(f"! {problem}", err=True)
+
+
+def _print_row(run) -> None:  # type: ignore[no-untyped-def]
+    from bakeoff.results.records import Run
+    from bakeoff.units import plain_text
+
+    assert isinstance(run, Run)
+    status = run.ended.status if run.ended else "unfinished"
+    subjects = ", ".join(dict.fromkeys(cell.subject.text for cell in run.cells))
+    trials = sum(trial.purpose == "timed" for trial in run.trials)
+    click.echo(f"{run.started.id}  {status:<11}  {trials:>3} trials  {plain_text(subjects)}")
+
+
+@command.command("show")
+@click.argument("run", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object to standard output.")
+def show(run: str | None, as_json: bool) -> int:
+    """Show one run, the newest if none is named."""
+    from bakeoff.cli.show import show_run
+    from bakeoff.folders import runs_folder
+    from bakeoff.results.store import find_run
+
+    return show_run(find_run(runs_folder(), run), as_json)
+
+
+@command.command("export")
+@click.argument("run", required=False)
+@click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json", show_default=True,
+              help="json: figures and findings; csv: one row a trial.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file, not to standard output.")
+def export(run: str | None, form: str, output: str | None) -> None:
+    """Export one run, the newest if none is named."""
+    import msgspec
+
+    from bakeoff.analysis.summary import summarize
+    from bakeoff.folders import runs_folder
+    from bakeoff.report.document import run_document
+    from bakeoff.report.export import trials_csv
+    from bakeoff.results.runfile import read_run
+    from bakeoff.results.store import find_run
+
+    path = find_run(runs_folder(), run)
+    record = read_run(path)
+    if form == "csv":
+        text = trials_csv(record)
+    else:
+        document = msgspec.json.encode(run_document(summarize(record), str(path)))
+        text = msgspec.json.format(document, indent=2).decode() + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        from pathlib import Path
+
+        from bakeoff.results.files import write_text
+
+        write_text(Path(output), text)

@@ -1,0 +1,1 @@
+"""Talk to one engine each; the timing transport; launch and attach."""

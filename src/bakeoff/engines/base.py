@@ -1,0 +1,113 @@
+"""The one interface of an engine, and what flows through it.
+
+An engine is entered (attached to, or launched), described, asked for streams, and left. ``stream`` never reads
+the clock, never retries, never prints: the transport stamps what arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from msgspec import Struct
+
+from bakeoff.results.records import EngineTimings, Model, Usage
+
+
+class Prompt(Struct, frozen=True):
+    """What is sent: a user's text with an optional system message, or token ids."""
+
+    text: str | None = None
+    system: str | None = None
+    token_ids: tuple[int, ...] | None = None
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One generation. ``cache=False`` asks the engine, where it can be told, to reuse nothing."""
+
+    prompt: Prompt
+    max_tokens: int
+    context: int | None = None
+    temperature: float = 0.0
+    seed: int = 0
+    cache: bool = False
+
+
+class Chunk(Struct, frozen=True, gc=False):
+    """One piece of the stream as its message arrived.
+
+    ``tokens`` is the running count of tokens generated, where the stream carries one.
+    """
+
+    at_ns: int
+    text: str = ""
+    reasoning: str = ""
+    tokens: int | None = None
+
+
+class Begun(Struct, frozen=True):
+    """The request is fully sent."""
+
+    at_ns: int
+
+
+class Finished(Struct, frozen=True, kw_only=True):
+    """The stream ended properly; what the engine says of it."""
+
+    at_ns: int
+    finish: str | None = None
+    usage: Usage = Usage()
+    timings: EngineTimings = EngineTimings()
+    clock: str = "user"
+    clock_step_ns: int = 0
+
+
+StreamEvent = Begun | Chunk | Finished
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """What the engine can be asked for, found out and not assumed.
+
+    ``exact_length``: it generates exactly ``max_tokens``. ``cache_off``: its prompt cache can be switched off.
+    ``reports_cache``: it says how many prompt tokens came from its cache. ``token_ids``: it takes them.
+    """
+
+    exact_length: bool = False
+    cache_off: bool = False
+    reports_cache: bool = False
+    token_ids: bool = False
+
+
+class Description(Struct, frozen=True, kw_only=True):
+    """What answers, once it is there. ``opens_thinking``: its chat template already holds ``<think>``."""
+
+    engine: str
+    version: str | None
+    model: Model
+    attached: bool
+    capabilities: Capabilities
+    settings: dict[str, str | int | float | bool | None] = {}
+    opens_thinking: bool | None = None
+    pids: tuple[int, ...] = ()
+    device: Literal["cpu", "gpu", "unknown"] = "unknown"
+
+
+class Engine(Protocol):
+    """Talks to one engine about one model. Entering and every stream may raise EngineError."""
+
+    async def __aenter__(self) -> Self:
+        """Attach or launch, and find out what is there."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop what was launched, leave alone what was not."""
+        ...
+
+    def describe(self) -> Description: ...
+
+    def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
+        """``Begun``, then chunks, then ``Finished``; whatever goes wrong is an EngineError."""
+        ...

@@ -1,0 +1,139 @@
+"""Chat completions as OpenAI-compatible servers stream them, llama-server's additions included."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from bakeoff.engines.base import Begun, Chunk, Finished, StreamEvent
+from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
+from bakeoff.engines.wire_errors import error_text
+from bakeoff.errors import BrokenReply, ServerRefused
+from bakeoff.results.records import EngineTimings, Usage
+
+
+class _Delta(Struct):
+    content: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+
+
+class _Choice(Struct):
+    delta: _Delta = msgspec.field(default_factory=_Delta)
+    finish_reason: str | None = None
+
+
+class _PromptDetails(Struct):
+    cached_tokens: int | None = None
+
+
+class _OutputDetails(Struct):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+
+
+class LlamaTimings(Struct):
+    """llama-server's own account. ``predicted_ms`` spans the intervals between the tokens."""
+
+    cache_n: int | None = None
+    prompt_n: int | None = None
+    prompt_ms: float | None = None
+    predicted_n: int | None = None
+    predicted_ms: float | None = None
+
+    def timings(self) -> EngineTimings:
+        return EngineTimings(
+            prefill_tokens=self.prompt_n,
+            prefill_s=None if self.prompt_ms is None else self.prompt_ms / 1e3,
+            decode_s=None if self.predicted_ms is None else self.predicted_ms / 1e3,
+        )
+
+    def usage(self) -> Usage:
+        whole = None if self.prompt_n is None else self.prompt_n + (self.cache_n or 0)
+        return Usage(prompt_tokens=whole, cached_tokens=self.cache_n, output_tokens=self.predicted_n)
+
+
+class _ChatChunk(Struct):
+    choices: list[_Choice] = msgspec.field(default_factory=list)
+    usage: _Usage | None = None
+    timings: LlamaTimings | None = None
+    error: Any = None
+    code: Any = None
+
+
+_decode = msgspec.json.Decoder(_ChatChunk).decode
+
+
+async def stream_chat(
+    connection: Connection, body: dict[str, Any], headers: dict[str, str], path: str = "/v1/chat/completions"
+) -> AsyncIterator[StreamEvent]:
+    """Send one chat completion and give its events. Raises as the transport does, and BrokenReply."""
+    request = HttpRequest(path=path, body=msgspec.json.encode(body), headers=headers)
+    finish: str | None = None
+    usage, timings = _Usage(), LlamaTimings()
+    async for item in connection.exchange(request, "sse"):
+        match item:
+            case Message(at_ns, data):
+                if data == b"[DONE]":
+                    continue
+                chunk = decoded(_decode, data)
+                usage = chunk.usage or usage
+                timings = chunk.timings or timings
+                counted = chunk.usage.completion_tokens if chunk.usage and chunk.choices else None
+                if chunk.timings is not None and chunk.timings.predicted_n is not None:
+                    counted = chunk.timings.predicted_n
+                for choice in chunk.choices[:1]:
+                    finish = choice.finish_reason or finish
+                    delta = choice.delta
+                    thought = delta.reasoning or delta.reasoning_content or ""
+                    if thought or delta.content:
+                        yield Chunk(at_ns, delta.content or "", thought, counted)
+            case Sent(at_ns):
+                yield Begun(at_ns)
+            case Ended():
+                yield finished(item, finish, _usage(usage, timings), timings.timings())
+
+
+def finished(end: Ended, finish: str | None, usage: Usage, timings: EngineTimings) -> Finished:
+    """What the transport and the engine know at the end of a stream, together."""
+    return Finished(
+        at_ns=end.at_ns,
+        finish=finish,
+        usage=usage,
+        timings=timings,
+        clock=end.clock,
+        clock_step_ns=end.clock_step_ns,
+    )
+
+
+def decoded(decode: Any, data: bytes) -> Any:
+    """One message as its type. Raises BrokenReply where it is not one, ServerRefused where it is an error."""
+    try:
+        chunk = decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BrokenReply(f"The server sent something that is not its protocol: {error_text(data)!r}.") from error
+    if chunk.error or chunk.code:
+        raise ServerRefused(f"The server broke off with an error: {error_text(data)}")
+    return chunk
+
+
+def _usage(usage: _Usage, timings: LlamaTimings) -> Usage:
+    own = timings.usage()
+    details = usage.prompt_tokens_details
+    output = usage.completion_tokens_details
+    cached = details.cached_tokens if details else None
+    return Usage(
+        prompt_tokens=usage.prompt_tokens if usage.prompt_tokens is not None else own.prompt_tokens,
+        cached_tokens=cached if cached is not None else own.cached_tokens,
+        output_tokens=usage.completion_tokens if usage.completion_tokens is not None else own.output_tokens,
+        reasoning_tokens=output.reasoning_tokens if output else None,
+    )

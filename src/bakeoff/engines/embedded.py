@@ -1,0 +1,148 @@
+"""The embedded llama.cpp engine: xllamacpp's llama-server in a child process on a free loopback port.
+
+A child, so that its memory can be told from ours and so that its crash is an error and not our end. It ends when
+its standard input closes, hence also when we are killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import msgspec
+
+from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
+from bakeoff.engines.child import ChildConfig, ChildReply
+from bakeoff.engines.llama_server import stream_llama
+from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ServerSilent
+from bakeoff.results.records import Model
+
+LOAD_TIMEOUT_S = 900.0
+_INSTALL = "Install the embedded engine with: pip install 'bakeoff[embedded]'"
+
+
+class EmbeddedLlama:
+    """Launches one model; ``model`` is what the file's header and digest say of it."""
+
+    def __init__(self, path: Path, model: Model, *, context: int, threads: int, opens_thinking: bool | None) -> None:
+        self._path = path
+        self._model = model
+        self._context = context
+        self._threads = threads
+        self._opens_thinking = opens_thinking
+        self._child: asyncio.subprocess.Process | None = None
+        self._log: IO[bytes] | None = None
+        self._reply = ChildReply()
+
+    async def __aenter__(self) -> Self:
+        if importlib.util.find_spec("xllamacpp") is None:
+            raise EngineMissing(f"The embedded llama.cpp engine is not installed. {_INSTALL}")
+        try:
+            await self._launch()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def _launch(self) -> None:
+        self._log = tempfile.TemporaryFile(prefix="bakeoff-llama-")  # noqa: SIM115 (lives as long as the child)
+        self._child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bakeoff.engines.child",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,
+        )
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        config = ChildConfig(model=str(self._path), context=self._context, threads=self._threads)
+        try:
+            self._child.stdin.write(msgspec.json.encode(config) + b"\n")
+            await self._child.stdin.drain()
+            async with asyncio.timeout(LOAD_TIMEOUT_S):
+                line = await self._child.stdout.readline()
+        except TimeoutError as error:
+            raise ServerSilent(f"{self._path.name} was not loaded within {LOAD_TIMEOUT_S:g} s.") from error
+        except (BrokenPipeError, ConnectionResetError):
+            line = b""
+        if not line:
+            raise EngineCrashed(f"The llama.cpp engine ended while it loaded {self._path.name}{self._reason()}.")
+        self._reply = msgspec.json.decode(line, type=ChildReply)
+        if self._reply.error:
+            raise EngineError(f"llama.cpp cannot load {self._path.name}: {self._reply.error}{self._reason()}.")
+
+    def _reason(self) -> str:
+        """What the log says went wrong: its last line that names an error."""
+        if self._log is None:
+            return ""
+        self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, self._log.tell() - 64_000))
+        lines = self._log.read().decode("utf-8", "replace").splitlines()
+        told = [line for line in lines if "error" in line.lower() or "failed" in line.lower()]
+        return f" ({told[0].split(':', 1)[-1].strip()[:200]})" if told else ""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    async def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child is not None and child.returncode is None:
+            assert child.stdin is not None
+            child.stdin.close()
+            try:
+                async with asyncio.timeout(5):
+                    await child.wait()
+            except TimeoutError:
+                child.kill()
+                await child.wait()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def describe(self) -> Description:
+        settings: dict[str, Any] = {"context": self._context, "threads": self._threads}
+        return Description(
+            engine="llamacpp",
+            version=f"xllamacpp {metadata.version('xllamacpp')}",
+            model=self._model,
+            attached=False,
+            capabilities=Capabilities(exact_length=True, cache_off=True, reports_cache=True, token_ids=True),
+            settings=settings,
+            opens_thinking=self._opens_thinking,
+            pids=(self._child.pid,) if self._child else (),
+            device="gpu" if self._reply.gpu else "cpu",
+        )
+
+    async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
+        try:
+            async for event in stream_llama(self._reply.url, request, self._model.name):
+                yield event
+        except EngineError as error:
+            if self._child is not None and await _has_ended(self._child):
+                raise EngineCrashed(
+                    f"The llama.cpp engine ended by itself (status {self._child.returncode}) while it was "
+                    f"answering{self._reason()}."
+                ) from error
+            raise
+
+
+async def _has_ended(child: asyncio.subprocess.Process) -> bool:
+    """Whether the child is gone, or goes within a moment of closing its connection."""
+    try:
+        async with asyncio.timeout(0.5):
+            await child.wait()
+    except TimeoutError:
+        return False
+    return True

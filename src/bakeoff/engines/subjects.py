@@ -1,0 +1,48 @@
+"""Subjects as users write them: ``ENGINE:MODEL[@QUANT]``."""
+
+from __future__ import annotations
+
+import difflib
+
+from msgspec import Struct
+
+from bakeoff.errors import UsageError
+
+ENGINES = {
+    "llamacpp": "the embedded llama.cpp: a GGUF file, smollm2, or r1-1.5b@q4_K_M --synthetic",
+    "ollama": "an Ollama server that is running",
+    "openai": "any OpenAI-compatible server, with --url",
+    "scripted": "a scripted engine, for trying things out: its figures are not measurements",
+}
+
+
+class SubjectText(Struct, frozen=True):
+    """A subject, parsed. ``text`` is what was written."""
+
+    text: str
+    engine: str
+    model: str
+    quant: str | None = None
+
+
+def parse_subject(text: str) -> SubjectText:
+    """Read one subject. Raises UsageError with what would have been right."""
+    engine, colon, rest = text.partition(":")
+    if not colon or not rest:
+        hint = f"llamacpp:{text}" if text.lower().endswith(".gguf") else f"ollama:{text}"
+        raise UsageError(f"{text!r} names no engine. Write ENGINE:MODEL, for instance {hint}.")
+    if engine not in known_engines():
+        near = difflib.get_close_matches(engine, known_engines(), 1, 0.5)
+        did_you_mean = f" Did you mean {near[0]}:{rest}?" if near else ""
+        raise UsageError(f"There is no engine {engine!r}.{did_you_mean} Engines: {', '.join(known_engines())}.")
+    if engine != "llamacpp" or rest.lower().endswith(".gguf"):
+        return SubjectText(text, engine, rest)
+    model, _, quant = rest.partition("@")
+    return SubjectText(text, engine, model, quant or None)
+
+
+def known_engines() -> list[str]:
+    """The engines in the package and those that others have installed."""
+    from importlib.metadata import entry_points
+
+    return [*ENGINES, *(e.name for e in entry_points(group="bakeoff.engines") if e.name not in ENGINES)]

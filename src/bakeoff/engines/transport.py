@@ -1,0 +1,323 @@
+"""The timing transport: one HTTP/1.1 connection that stamps bytes as they arrive, before anything is parsed.
+
+On Linux and plain TCP the stamp is the kernel's receive time (``SO_TIMESTAMPNS``), mapped onto the monotonic
+clock; elsewhere, and under TLS, it is the monotonic clock at the read. A read that holds several messages gives
+them one stamp: the arrival of its last segment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from typing import Self
+
+import httptools
+from msgspec import Struct
+
+from bakeoff.clock import now_ns, realtime_offset_ns
+from bakeoff.engines.address import Address
+from bakeoff.engines.framing import Framing, FramingName, framing
+from bakeoff.engines.stamping import stamps
+from bakeoff.engines.wire_errors import error_text
+from bakeoff.engines.wires import KernelWire, StreamWire, Wire
+from bakeoff.errors import BrokenReply, EngineError, ServerRefused, ServerSilent, ServerUnreachable
+
+MAX_ERROR_BODY_BYTES = 64 * 1024
+
+
+class Timeouts(Struct, frozen=True):
+    """Longest waits in seconds: for the connection, the first byte of a reply, and between two reads."""
+
+    connect_s: float = 10.0
+    first_byte_s: float = 600.0
+    silence_s: float = 120.0
+
+
+class HttpRequest(Struct, frozen=True):
+    """What is sent: a body of bytes is always JSON here."""
+
+    path: str
+    body: bytes = b""
+    method: str = "POST"
+    headers: Mapping[str, str] = {}
+
+
+class Sent(Struct, frozen=True):
+    """The request has left: its last byte was taken by the operating system."""
+
+    at_ns: int
+
+
+class Message(Struct, frozen=True, gc=False):
+    """One whole message of the body and when its read arrived."""
+
+    at_ns: int
+    data: bytes
+
+
+class Ended(Struct, frozen=True):
+    """The reply ended properly.
+
+    ``clock`` says what dated its reads: ``kernel``, ``user``, or ``mixed``. ``clock_step_ns`` is by how much the
+    system's real-time clock moved against the monotonic one in between.
+    """
+
+    at_ns: int
+    clock: str
+    clock_step_ns: int
+
+
+class Connection:
+    """One connection to one server; one exchange at a time.
+
+    Raises from ``open``: ServerUnreachable. From ``exchange``: ServerRefused (an error status), BrokenReply
+    (cut short, not HTTP, wrong framing), ServerSilent (a time-out).
+    """
+
+    def __init__(self, address: Address, timeouts: Timeouts) -> None:
+        self._address = address
+        self._timeouts = timeouts
+        self._wire: Wire | None = None
+        self._reply: _Reply | None = None
+
+    @classmethod
+    async def open(cls, url: str, *, kernel_time: bool = True, timeouts: Timeouts | None = None) -> Self:
+        """Connect to the server of ``url``; ``kernel_time=False`` takes the portable path everywhere."""
+        connection = cls(Address.parse(url), timeouts or Timeouts())
+        await connection._connect(kernel_time)
+        return connection
+
+    async def _connect(self, kernel_time: bool) -> None:
+        address = self._address
+        try:
+            async with asyncio.timeout(self._timeouts.connect_s):
+                if kernel_time and not address.tls and await stamps():
+                    self._wire = await KernelWire.connect(address.host, address.port, self._arrived)
+                else:
+                    context = ssl.create_default_context() if address.tls else None
+                    self._wire = await StreamWire.connect(address.host, address.port, context, self._arrived)
+        except TimeoutError as error:
+            raise ServerUnreachable(
+                f"No answer from {address.url} within {self._timeouts.connect_s:g} s. "
+                "Check the address and the network, or name another with --url."
+            ) from error
+        except ssl.SSLError as error:
+            raise ServerUnreachable(f"No secure connection to {address.url}: {error.reason or error}.") from error
+        except OSError as error:
+            raise ServerUnreachable(
+                f"Nobody answers at {address.url} ({_reason(error)}). "
+                "Start the server, or name another address with --url."
+            ) from error
+
+    @property
+    def usable(self) -> bool:
+        """Whether another exchange can be sent on it."""
+        return self._wire is not None and self._wire.is_open and self._reply is None
+
+    def _arrived(self, data: bytes | memoryview, real_ns: int | None, error: Exception | None) -> None:
+        """Take what the wire read; no bytes mean that the other side has closed."""
+        if self._reply is not None:
+            self._reply.arrived(data, real_ns, error)
+        elif not data and self._wire is not None:
+            self._wire.close()
+
+    async def exchange(self, request: HttpRequest, messages: FramingName) -> AsyncIterator[Sent | Message | Ended]:
+        """Send a request; give ``Sent``, each message of the reply as it arrives, then ``Ended``."""
+        if self._wire is None or not self.usable:
+            raise BrokenReply(f"The connection to {self._address.url} is closed or busy.")
+        reply = self._reply = _Reply(framing(messages), self._address, self._timeouts)
+        complete = False
+        try:
+            try:
+                await self._wire.send(_head(request, self._address) + request.body)
+            except OSError as error:
+                raise BrokenReply(f"The server at {self._address.url} closed the connection: {error}.") from error
+            sent_ns = now_ns()
+            reply.watch_from(sent_ns)
+            yield Sent(sent_ns)
+            async for message in reply:
+                yield message
+            complete = reply.keep_alive
+            yield reply.ended()
+        finally:
+            reply.stop_watching()
+            self._reply = None
+            if not complete:
+                self._wire.close()
+
+    async def close(self) -> None:
+        """Close it; a second time does nothing."""
+        if self._wire is not None:
+            self._wire.close()
+
+
+class _Reply:
+    """One reply while it arrives: the parser's state, the messages not yet taken, the watchdog."""
+
+    def __init__(self, cutter: Framing, address: Address, timeouts: Timeouts) -> None:
+        self._cutter = cutter
+        self._address = address
+        self._timeouts = timeouts
+        self._parser = httptools.HttpResponseParser(self)
+        self._loop = asyncio.get_running_loop()
+        self._offset_ns = realtime_offset_ns()
+        self._messages: deque[Message] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._at_ns = self._sent_ns = 0
+        self._kernel_reads = self._user_reads = 0
+        self._headers: dict[bytes, bytes] = {}
+        self._error_body = b""
+        self._failure: Exception | None = None
+        self._done = False
+        self.keep_alive = False
+
+    # What the wire calls.
+
+    def arrived(self, data: bytes | memoryview, real_ns: int | None, error: Exception | None) -> None:
+        if self._done:
+            return
+        if not self._kernel_reads + self._user_reads:
+            self._watch(self._timeouts.silence_s)
+        if real_ns is None:
+            self._user_reads += 1
+            self._at_ns = now_ns()
+        else:
+            self._kernel_reads += 1
+            self._at_ns = real_ns - self._offset_ns
+        try:
+            if data:
+                self._parser.feed_data(data)
+            else:
+                self._closed_by_server(error)
+        except httptools.HttpParserCallbackError as wrapped:
+            self._fail(_cause(wrapped))
+        except httptools.HttpParserError as wrong:
+            self._fail(BrokenReply(f"What {self._address.url} sent is not HTTP/1.1 ({wrong})."))
+        except EngineError as wrong:
+            self._fail(wrong)
+        self._wake()
+
+    def _closed_by_server(self, error: Exception | None) -> None:
+        if error is None and self._headers and not self._length_is_stated():
+            self.on_message_complete()
+            return
+        what = "before it answered" if not self._headers else "in the middle of the reply"
+        detail = f" ({error})" if error else ""
+        self._fail(BrokenReply(f"The server at {self._address.url} closed the connection {what}{detail}."))
+
+    def _length_is_stated(self) -> bool:
+        return b"content-length" in self._headers or b"chunked" in self._headers.get(b"transfer-encoding", b"")
+
+    # What the parser calls.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.lower()] = value.lower()
+
+    def on_body(self, body: bytes) -> None:
+        if self._parser.get_status_code() != 200:
+            self._error_body = (self._error_body + body)[:MAX_ERROR_BODY_BYTES]
+            return
+        at_ns = self._at_ns
+        for data in self._cutter.feed(body):
+            self._messages.append(Message(at_ns, data))
+
+    def on_message_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            self._headers.clear()
+            return
+        if status != 200:
+            self._fail(_refusal(status, self._error_body, self._headers, self._address))
+            return
+        self._messages.extend(Message(self._at_ns, data) for data in self._cutter.finish())
+        self.keep_alive = self._length_is_stated() and self._parser.should_keep_alive()
+        self._done = True
+
+    # What the exchange calls.
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        messages = self._messages
+        while True:
+            while messages:
+                yield messages.popleft()
+            if self._failure is not None:
+                raise self._failure
+            if self._done:
+                return
+            self._waiter = self._loop.create_future()
+            await self._waiter
+
+    def ended(self) -> Ended:
+        clock = "user" if not self._kernel_reads else "mixed" if self._user_reads else "kernel"
+        return Ended(self._at_ns, clock, realtime_offset_ns() - self._offset_ns)
+
+    def watch_from(self, at_ns: int) -> None:
+        """Start the watchdog: one timer that looks when it fires, so that a read costs nothing."""
+        self._sent_ns = at_ns
+        if self._watchdog is None:
+            self._watch(self._timeouts.first_byte_s)
+
+    def _watch(self, for_s: float) -> None:
+        self.stop_watching()
+        self._watchdog = self._loop.call_later(for_s, self._look)
+
+    def _look(self) -> None:
+        reads = self._kernel_reads + self._user_reads
+        limit_s = self._timeouts.silence_s if reads else self._timeouts.first_byte_s
+        left_s = limit_s - (now_ns() - max(self._at_ns, self._sent_ns)) / 1e9
+        if left_s > 0:
+            self._watch(left_s)
+        elif not self._done:
+            since = "its last byte" if reads else "the request"
+            self._fail(ServerSilent(f"Nothing came from {self._address.url} for {limit_s:g} s after {since}."))
+            self._wake()
+
+    def stop_watching(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+
+    def _fail(self, failure: Exception) -> None:
+        self._failure = self._failure or failure
+        self._done = True
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done() and (self._messages or self._done):
+            self._waiter.set_result(None)
+
+
+def _reason(error: OSError) -> str:
+    """The operating system's own words: asyncio and uvloop wrap them, each in its own way."""
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return (error.strerror or str(error)).lower()
+    return os.strerror(error.errno).lower()
+
+
+def _head(request: HttpRequest, address: Address) -> bytes:
+    headers = {
+        "host": address.authority,
+        "accept": "*/*",
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        "content-length": str(len(request.body)),
+        **request.headers,
+    }
+    lines = [f"{request.method} {address.path}{request.path} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _refusal(status: int, body: bytes, headers: Mapping[bytes, bytes], address: Address) -> ServerRefused:
+    if 300 <= status < 400:
+        target = headers.get(b"location", b"elsewhere").decode("latin-1")
+        return ServerRefused(f"{address.url} redirects to {target}. Name that address with --url.", status)
+    return ServerRefused(f"{address.url} answered {status}: {error_text(body)}", status)
+
+
+def _cause(wrapped: httptools.HttpParserCallbackError) -> Exception:
+    cause = wrapped.__context__ or wrapped.__cause__
+    return cause if isinstance(cause, EngineError) else wrapped

@@ -1,0 +1,1 @@
+"""The formulas, once; meters for memory."""

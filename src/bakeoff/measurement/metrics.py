@@ -1,0 +1,183 @@
+"""The formulas of one trial, and of a cell from its trials; pure. Seconds, tokens, tokens per second.
+
+TTFT        request fully sent → first chunk with text, reasoning or answer
+TTFA        request fully sent → first chunk of answer, after reasoning
+decode      Σ(n − 1) / Σ(t_last − t_first) over the trials
+prefill     prompt tokens evaluated / the engine's prefill time; without one, tokens / TTFT, a lower bound
+TPOT        (t_last − t_first) / (n − tokens of the first chunk)
+ITL         the gap between chunks of one token each, or counted by the stream
+latency     request fully sent → last byte
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from bakeoff.measurement.thinking import ANSWER, REASONING
+from bakeoff.results.records import Figure, Trial
+from bakeoff.stats.intervals import Interval, mean_interval, ratio_of_sums
+
+_S = 1e9
+
+
+def output_tokens(trial: Trial) -> int | None:
+    """Tokens generated: the engine's report, else the stream's own count, else the number of chunks."""
+    if trial.usage.output_tokens is not None:
+        return trial.usage.output_tokens
+    if trial.timeline.tokens:
+        return trial.timeline.tokens[-1]
+    return len(trial.timeline.at_ns) or None
+
+
+def tokens_from(trial: Trial) -> str:
+    """Where the count comes from: ``usage``, ``stream`` or ``chunks``."""
+    if trial.usage.output_tokens is not None:
+        return "usage"
+    return "stream" if trial.timeline.tokens else "chunks"
+
+
+def ttft_s(trial: Trial) -> float | None:
+    return trial.timeline.at_ns[0] / _S if trial.timeline.at_ns else None
+
+
+def ttfa_s(trial: Trial) -> float | None:
+    """None where the reasoning never ended; equal to TTFT where there was none."""
+    kinds = trial.timeline.kinds
+    if REASONING not in kinds:
+        return ttft_s(trial)
+    first = kinds.find(ANSWER)
+    return trial.timeline.at_ns[first] / _S if first >= 0 else None
+
+
+def decode_span_s(trial: Trial) -> float | None:
+    """First to last chunk with text; None where they arrived as one."""
+    at_ns = trial.timeline.at_ns
+    return (at_ns[-1] - at_ns[0]) / _S if len(at_ns) > 1 and at_ns[-1] > at_ns[0] else None
+
+
+def decode_intervals(trial: Trial) -> int | None:
+    """n − 1, the intervals between the tokens; None below two tokens."""
+    n = output_tokens(trial)
+    return n - 1 if n is not None and n > 1 else None
+
+
+def tpot_s(trial: Trial) -> float | None:
+    n, span = output_tokens(trial), decode_span_s(trial)
+    first = trial.timeline.tokens[0] if trial.timeline.tokens else 1
+    return span / (n - first) if n is not None and span is not None and n > first else None
+
+
+def itl_gaps(trial: Trial) -> list[tuple[float, int]] | None:
+    """(seconds, tokens) from each chunk to the next; None where the chunks' tokens are not known."""
+    timeline = trial.timeline
+    counts: Sequence[int]
+    if timeline.tokens is not None:
+        counts = timeline.tokens
+    elif len(timeline.at_ns) == trial.usage.output_tokens:
+        counts = range(1, len(timeline.at_ns) + 1)
+    else:
+        return None
+    gaps = [((b - a) / _S, n - m) for (a, b), (m, n) in zip(pairwise(timeline.at_ns), pairwise(counts), strict=True)]
+    return gaps or None
+
+
+def coarse_chunks(trial: Trial) -> int:
+    """How many chunks came in one read with the chunk before: their own times are not known."""
+    return sum(a == b for a, b in pairwise(trial.timeline.at_ns))
+
+
+def latency_s(trial: Trial) -> float | None:
+    return None if trial.end_ns is None else trial.end_ns / _S
+
+
+def evaluated_prompt_tokens(trial: Trial) -> int | None:
+    """Prompt tokens that were worked through in this trial, cached ones left out."""
+    if trial.engine.prefill_tokens is not None:
+        return trial.engine.prefill_tokens
+    usage = trial.usage
+    if usage.prompt_tokens is None or usage.cached_tokens is None:
+        return None
+    return usage.prompt_tokens - usage.cached_tokens
+
+
+def prefill_is_lower_bound(trial: Trial) -> bool:
+    """Whether the prefill rate has to be taken from TTFT, which holds more than the prefill."""
+    return trial.engine.prefill_tokens is None or not trial.engine.prefill_s
+
+
+def prefill_parts(trial: Trial) -> tuple[float, float] | None:
+    """(tokens, seconds) of the prefill."""
+    tokens = evaluated_prompt_tokens(trial)
+    if not prefill_is_lower_bound(trial):
+        seconds = trial.engine.prefill_s
+    else:
+        seconds = ttft_s(trial)
+        tokens = tokens if tokens is not None else trial.usage.prompt_tokens
+    return (tokens, seconds) if tokens and seconds else None
+
+
+def client_decode_parts(trial: Trial) -> tuple[float, float] | None:
+    intervals, span = decode_intervals(trial), decode_span_s(trial)
+    return (intervals, span) if intervals and span else None
+
+
+def engine_decode_parts(trial: Trial) -> tuple[float, float] | None:
+    intervals, seconds = decode_intervals(trial), trial.engine.decode_s
+    return (intervals, seconds) if intervals and seconds else None
+
+
+def output_parts(trial: Trial) -> tuple[float, float] | None:
+    tokens, seconds = output_tokens(trial), latency_s(trial)
+    return (tokens, seconds) if tokens and seconds else None
+
+
+def itl_parts(trial: Trial) -> tuple[float, float] | None:
+    gaps = itl_gaps(trial)
+    tokens = sum(n for _, n in gaps) if gaps else 0
+    return (sum(s for s, _ in gaps), tokens) if gaps and tokens else None
+
+
+Parts = Callable[[Trial], tuple[float, float] | None]
+
+RATIOS: dict[str, Parts] = {
+    "decode_tps": client_decode_parts,
+    "engine_decode_tps": engine_decode_parts,
+    "prefill_tps": prefill_parts,
+    "itl_s": itl_parts,
+    "output_tps": output_parts,
+}
+MEANS: dict[str, Callable[[Trial], float | None]] = {
+    "ttft_s": ttft_s,
+    "ttfa_s": ttfa_s,
+    "tpot_s": tpot_s,
+    "latency_s": latency_s,
+    "load_s": lambda trial: trial.engine.load_s,
+}
+METRICS = ("ttft_s", "ttfa_s", "decode_tps", "engine_decode_tps", "prefill_tps", "itl_s", "tpot_s",
+           "latency_s", "load_s", "output_tps")  # fmt: skip
+
+
+def cell_metrics(trials: Sequence[Trial]) -> dict[str, Figure | None]:
+    """Each metric over the trials that count, as a figure with its 95 % interval; None where unknown.
+
+    A figure is only given where every trial has it: a rate of some of the trials would not be the cell's.
+    """
+    return {name: _figure(name, trials) for name in METRICS}
+
+
+def _figure(name: str, trials: Sequence[Trial]) -> Figure | None:
+    if not trials:
+        return None
+    if name in RATIOS:
+        parts = [part for trial in trials if (part := RATIOS[name](trial)) is not None]
+        if len(parts) < len(trials):
+            return None
+        return as_figure(ratio_of_sums([p[0] for p in parts], [p[1] for p in parts]))
+    values = [value for trial in trials if (value := MEANS[name](trial)) is not None]
+    return as_figure(mean_interval(values)) if len(values) == len(trials) else None
+
+
+def as_figure(interval: Interval) -> Figure:
+    """An interval as it goes into files."""
+    return Figure(point=interval.point, low=interval.low, high=interval.high, n=interval.n)

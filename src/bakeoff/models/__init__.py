@@ -1,0 +1,1 @@
+"""Architectures, quantization recipes, file headers, the catalogue, synthetic weights."""

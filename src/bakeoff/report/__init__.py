@@ -1,0 +1,1 @@
+"""Records and claims to terminal, Markdown, CSV; never runs anything."""

@@ -1,0 +1,139 @@
+"""A run as a screen: what was run, the figures with their intervals, what limits them, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from bakeoff.analysis.findings import Finding
+from bakeoff.analysis.summary import CellSummary, Summary
+from bakeoff.results.records import Figure, Host, Subject
+from bakeoff.units import bytes_text, figure_text, plain_text, seconds_text, significant
+
+INTERACTIVE_TPS = 10
+"""The usual floor of interactive use: below it, waiting is what one does."""
+THOUGHT, ANSWER = 2000, 500
+"""The example in words: a reasoning model that thinks 2,000 tokens and answers with 500."""
+_STYLES = {"severe": "bold red", "warning": "yellow", "info": "dim"}
+_MARKS = {"severe": "✗", "warning": "!", "info": "·"}
+
+
+def print_summary(summary: Summary, path: str, console: Console) -> None:
+    """Write the whole screen."""
+    console.print(Group(*_parts(summary, path)))
+
+
+def _parts(summary: Summary, path: str) -> Iterator[RenderableType]:
+    started = summary.run.started
+    yield Text.from_markup(f"[bold]Bakeoff[/] run {escape(started.id)}")
+    yield Text(host_line(started.host), style="dim")
+    for _, group in groupby(summary.cells, key=lambda cell: cell.opened.subject):
+        cells = list(group)
+        yield Text()
+        yield _title(cells[0].opened.subject)
+        yield _figures(cells)
+        yield from _sentences(cells)
+        yield from _findings(cells)
+    for failure in summary.run.failures:
+        yield Text()
+        yield Text(f"✗ {plain_text(failure.subject)} was not measured: {plain_text(failure.error)}", style="bold red")
+    if summary.run.ended is None or summary.run.ended.status == "interrupted":
+        yield Text("\nThis run was interrupted: it holds what was measured until then.", style="yellow")
+    yield Text(f"\nEverything is in {path}", style="dim")
+
+
+def host_line(host: Host) -> str:
+    """The machine in one line."""
+    cores = f"{host.cores_logical} core{'s' if host.cores_logical != 1 else ''}"
+    gpus = ", ".join(plain_text(gpu.name) for gpu in host.gpus) or "no GPU found"
+    power = " · on battery" if host.power_source == "battery" else ""
+    return f"{plain_text(host.cpu)}, {cores}, {bytes_text(host.memory_bytes)} memory · {gpus} · {host.os}{power}"
+
+
+def _title(subject: Subject) -> Text:
+    model = subject.model
+    text = Text(plain_text(" ".join(filter(None, (model.name, model.quant)))), style="bold cyan")
+    size = f" · {bytes_text(model.size_bytes)}" if model.size_bytes else ""
+    version = f" ({plain_text(subject.engine_version)})" if subject.engine_version else ""
+    text.append(f"{size} · {subject.engine}{version}", style="default not bold")
+    if model.synthetic:
+        text.append(" · synthetic weights", style="magenta not bold")
+    return text
+
+
+def _figures(cells: list[CellSummary]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table.add_column("")
+    for head in ("tokens/s", "first token", "prompt tokens/s", "peak memory", "trials"):
+        table.add_column(head, justify="right", no_wrap=True)
+    thinks = any(_thinks(cell) for cell in cells)
+    if thinks:
+        table.add_column("first word of the answer", justify="right")
+    for cell in cells:
+        counts = cell.trials
+        lost = counts.failed + counts.truncated
+        row = [
+            plain_text(cell.opened.workload.name),
+            _rate(cell.metrics["decode_tps"]),
+            _time(cell.metrics["ttft_s"]),
+            _rate(cell.metrics["prefill_tps"]),
+            _memory(cell.peak_memory_bytes),
+            f"{counts.ok}" + (f" (+{lost} lost)" if lost else ""),
+        ]
+        table.add_row(*row, *([_time(cell.metrics["ttfa_s"])] if thinks else []))
+    return table
+
+
+def _thinks(cell: CellSummary) -> bool:
+    first, answer = cell.metrics["ttft_s"], cell.metrics["ttfa_s"]
+    return first is not None and (answer is None or answer.point > first.point)
+
+
+def _rate(figure: Figure | None) -> str:
+    return figure_text(figure.point, figure.low, figure.high) if figure else "–"
+
+
+def _time(figure: Figure | None) -> str:
+    if figure is None:
+        return "–"
+    scale, unit = (1000, "ms") if figure.point < 1 else (1, "s")
+    low = None if figure.low is None else max(0.0, figure.low * scale)
+    high = None if figure.high is None else figure.high * scale
+    return f"{figure_text(figure.point * scale, low, high)} {unit}"
+
+
+def _memory(scopes: dict[str, Figure | None]) -> str:
+    known = [figure for figure in scopes.values() if figure is not None]
+    return bytes_text(known[0].point) if known else "–"
+
+
+def _sentences(cells: list[CellSummary]) -> Iterator[RenderableType]:
+    """What the figures mean to someone who waits for an answer."""
+    rates = [figure.point for cell in cells if (figure := cell.metrics["decode_tps"])]
+    if not rates:
+        return
+    slowest = min(rates)
+    pace = f"{'above' if slowest >= INTERACTIVE_TPS else 'below'} the {INTERACTIVE_TPS} or so that feel interactive"
+    yield Text(
+        f"At {significant(slowest)} tokens a second ({pace}), {ANSWER} tokens of answer take "
+        f"{seconds_text(ANSWER / slowest)}, and {THOUGHT:,} tokens of thinking before them "
+        f"{seconds_text(THOUGHT / slowest)} more."
+    )
+
+
+def _findings(cells: list[CellSummary]) -> Iterator[RenderableType]:
+    """Each finding once, with the cells that it limits."""
+    where: dict[tuple[str, str], tuple[Finding, list[str]]] = {}
+    for cell in cells:
+        for finding in cell.findings:
+            key = (finding.code, finding.evidence)
+            where.setdefault(key, (finding, []))[1].append(cell.opened.workload.name)
+    for finding, names in where.values():
+        at = f"{plain_text(', '.join(names))}: " if len(names) < len(cells) else ""
+        line = f"{_MARKS[finding.severity]} {at}{plain_text(finding.evidence)}. {plain_text(finding.advice)}"
+        yield Text(line, style=_STYLES[finding.severity])

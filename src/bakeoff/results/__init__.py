@@ -1,0 +1,1 @@
+"""The versioned records and the run file."""

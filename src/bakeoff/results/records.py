@@ -1,0 +1,206 @@
+"""The versioned records: what a run file holds, and nothing that can be derived from it.
+
+Times inside a trial are nanoseconds since its request was fully sent; everything else is in seconds, bytes and
+tokens. Every record names its kind in ``type``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+SCHEMA = 1
+"""Version of the run file. Higher: a reader refuses. Changes are listed here, newest first.
+
+1  the first.
+"""
+
+
+class Record(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of everything that is one line of a run file."""
+
+
+class Gpu(Struct, frozen=True, kw_only=True):
+    """One accelerator as its driver reports it."""
+
+    name: str
+    memory_bytes: int | None = None
+    driver: str | None = None
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """The machine that was measured. Nothing that identifies its owner."""
+
+    cpu: str
+    cores_physical: int | None
+    cores_logical: int
+    memory_bytes: int
+    os: str
+    arch: str
+    python: str
+    bakeoff: str
+    power_source: Literal["mains", "battery", "unknown"]
+    gpus: tuple[Gpu, ...] = ()
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """The weights that answered. ``digest`` is the file's SHA-256 or the engine's own digest."""
+
+    name: str
+    quant: str | None = None
+    size_bytes: int | None = None
+    digest: str | None = None
+    architecture: str | None = None
+    parameters: int | None = None
+    context_trained: int | None = None
+    synthetic: bool = False
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """What is measured: engine × model × quantization × engine settings."""
+
+    text: str
+    engine: str
+    engine_version: str | None
+    model: Model
+    attached: bool
+    settings: dict[str, str | int | float | bool | None] = {}
+
+
+class Workload(Struct, frozen=True, kw_only=True):
+    """What is asked of it. ``prompt`` is the text, or None where token ids were sent."""
+
+    name: str
+    prompt: str | None
+    prompt_tokens: int | None = None
+    max_tokens: int = 128
+    context: int | None = None
+    temperature: float = 0.0
+    seed: int = 0
+    cache: Literal["cold", "warm"] = "cold"
+    exact_length: bool = False
+    concurrency: int = 1
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """The engine's own count of tokens; None where it does not report one.
+
+    ``prompt_tokens`` is the whole prompt, ``cached_tokens`` the part of it that was not evaluated again.
+    """
+
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class EngineTimings(Struct, frozen=True, kw_only=True):
+    """The engine's own account of one request. ``decode_s`` spans ``output_tokens`` − 1 intervals."""
+
+    prefill_tokens: int | None = None
+    prefill_s: float | None = None
+    decode_s: float | None = None
+    load_s: float | None = None
+
+
+class Timeline(Struct, frozen=True, kw_only=True):
+    """The chunks of one stream that carried text, in compact form: one entry each.
+
+    ``at_ns`` when its read arrived, since the request was fully sent; chunks of one read share it.
+    ``kinds`` one letter each: ``r`` reasoning, ``a`` answer, ``-`` only a tag or the space around one.
+    ``tokens`` the engine's running count of tokens, where the stream carries one.
+    """
+
+    at_ns: tuple[int, ...] = ()
+    kinds: str = ""
+    tokens: tuple[int, ...] | None = None
+
+
+Status = Literal["ok", "failed", "truncated"]
+Purpose = Literal["warm-up", "timed"]
+
+
+class RunStarted(Record, frozen=True, kw_only=True, tag="run"):
+    """The first line: the schema's version, the run, the host."""
+
+    schema: int
+    id: str
+    started: str
+    command: str
+    seed: int
+    host: Host
+
+
+class CellOpened(Record, frozen=True, kw_only=True, tag="cell"):
+    """A subject under a workload, before its first trial."""
+
+    cell: int
+    subject: Subject
+    workload: Workload
+    template_tokens: int | None = None
+
+
+class Trial(Record, frozen=True, kw_only=True, tag="trial"):
+    """One request, as it went. Only timed trials with status ``ok`` enter a rate.
+
+    ``failed``: an error, or no token came. ``truncated``: the stream was cut, or the user interrupted it.
+    """
+
+    cell: int
+    index: int
+    purpose: Purpose
+    status: Status
+    started: str
+    seed: int
+    timeline: Timeline = Timeline()
+    end_ns: int | None = None
+    finish: str | None = None
+    usage: Usage = Usage()
+    engine: EngineTimings = EngineTimings()
+    clock: str = "user"
+    clock_step_ns: int = 0
+    memory_peak_bytes: int | None = None
+    text: str | None = None
+    error: str | None = None
+
+
+class CellFailed(Record, frozen=True, kw_only=True, tag="cell_failed"):
+    """A subject that could not be measured at all, and why."""
+
+    subject: str
+    error: str
+
+
+class RunEnded(Record, frozen=True, kw_only=True, tag="end"):
+    """The last line of a run that came to its end, or was interrupted."""
+
+    ended: str
+    status: Literal["done", "interrupted", "failed"]
+
+
+AnyRecord = RunStarted | CellOpened | Trial | CellFailed | RunEnded
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """A whole run file, read. ``ended`` is None where it was cut."""
+
+    started: RunStarted
+    cells: tuple[CellOpened, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    failures: tuple[CellFailed, ...] = ()
+    ended: RunEnded | None = None
+
+    def trials_of(self, cell: int, purpose: Purpose = "timed") -> list[Trial]:
+        """The trials of one cell, in the order in which they ran."""
+        return [trial for trial in self.trials if trial.cell == cell and trial.purpose == purpose]
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """A figure with its interval; ``low`` and ``high`` are None where n does not allow one."""
+
+    point: float
+    low: float | None = None
+    high: float | None = None
+    confidence: float = 0.95
+    n: int = 1

@@ -1,0 +1,1 @@
+"""The only place where an engine, a workload and an instrument meet."""

@@ -1,0 +1,84 @@
+"""One trial: a request sent, its stream written down as it comes, a record made of it."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from bakeoff.clock import utc_now
+from bakeoff.engines.base import Begun, Chunk, Engine, Finished, Request
+from bakeoff.errors import EngineError
+from bakeoff.measurement.thinking import kinds_of
+from bakeoff.results.records import Purpose, Status, Timeline, Trial
+
+
+class Recorder:
+    """Writes one stream down; ``trial`` makes the record, whatever became of the stream."""
+
+    def __init__(self, cell: int, index: int, purpose: Purpose, seed: int) -> None:
+        self._place = (cell, index, purpose, seed)
+        self._started = utc_now()
+        self._begun_ns = 0
+        self._chunks: list[Chunk] = []
+        self._finished: Finished | None = None
+
+    async def record(self, engine: Engine, request: Request) -> None:
+        """Take the whole stream. Raises EngineError; what came before it stays written down."""
+        chunks = self._chunks
+        async with aclosing(engine.stream(request)) as events:  # type: ignore[type-var]
+            async for event in events:
+                if isinstance(event, Chunk):
+                    chunks.append(event)
+                elif isinstance(event, Begun):
+                    self._begun_ns = event.at_ns
+                else:
+                    self._finished = event
+
+    def trial(self, *, opens_thinking: bool | None, keep_text: bool, error: str | None = None) -> Trial:
+        """The record. ``error`` says what ended the stream before its time."""
+        cell, index, purpose, seed = self._place
+        status, problem = self._status(error)
+        done = self._finished or Finished(at_ns=0)
+        texts = [chunk.text for chunk in self._chunks]
+        thoughts = [chunk.reasoning for chunk in self._chunks]
+        counts = [chunk.tokens for chunk in self._chunks if chunk.tokens is not None]
+        return Trial(
+            cell=cell,
+            index=index,
+            purpose=purpose,
+            status=status,
+            started=self._started,
+            seed=seed,
+            timeline=Timeline(
+                at_ns=tuple(chunk.at_ns - self._begun_ns for chunk in self._chunks),
+                kinds=kinds_of(texts, thoughts, opens_thinking),
+                tokens=tuple(counts) if counts and len(counts) == len(self._chunks) else None,
+            ),
+            end_ns=self._finished.at_ns - self._begun_ns if self._finished else None,
+            finish=done.finish,
+            usage=done.usage,
+            engine=done.timings,
+            clock=done.clock,
+            clock_step_ns=done.clock_step_ns,
+            text="".join(a + b for a, b in zip(thoughts, texts, strict=True)) if keep_text else None,
+            error=problem,
+        )
+
+    def _status(self, error: str | None) -> tuple[Status, str | None]:
+        """A stream that ended without saying why or how long it was counts as cut."""
+        done = self._finished
+        if error is not None:
+            return ("truncated" if self._chunks else "failed"), error
+        if done is None or (done.finish is None and done.usage.output_tokens is None):
+            return "truncated", "the stream ended before the engine said that it was done"
+        if not self._chunks:
+            return "failed", "no token came"
+        return "ok", None
+
+
+async def perform(recorder: Recorder, engine: Engine, request: Request) -> EngineError | None:
+    """Run the stream into the recorder; give the engine's error rather than raise it."""
+    try:
+        await recorder.record(engine, request)
+    except EngineError as error:
+        return error
+    return None

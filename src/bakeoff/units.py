@@ -1,0 +1,58 @@
+"""Figures and foreign text as people read them. Inside Bakeoff: seconds, bytes, watts, joules, tokens."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|\Z)"  # OSC and the other strings
+    r"|\x1b[ -/]*[0-~]"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]",
+    re.DOTALL,
+)
+
+
+def plain_text(text: str) -> str:
+    """Foreign text without terminal control sequences and invisible direction marks; tabs and newlines stay."""
+    return _CONTROL.sub("", text)
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number to so many significant digits, never in exponent form: 0.0123, 4.57, 103."""
+    if not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{places}f}"
+
+
+def figure_text(point: float, low: float | None, high: float | None) -> str:
+    """A figure with as many digits as its interval earns: ``93.6 (93.1–94.2)``."""
+    if low is None or high is None:
+        return significant(point)
+    half = (high - low) / 2
+    if half <= 0 or not math.isfinite(half):
+        return significant(point)
+    places = min(6, max(0, 1 - math.floor(math.log10(half))))
+    return f"{point:.{places}f} ({low:.{places}f}–{high:.{places}f})"
+
+
+def bytes_text(size: float) -> str:
+    """Bytes in decimal units, as disks and model pages count: ``1.11 GB``."""
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if abs(size) >= scale:
+            return f"{significant(size / scale)} {unit}"
+    return f"{size:.0f} bytes"
+
+
+def seconds_text(seconds: float) -> str:
+    """A time with the unit that keeps it readable: ``0.31 ms``, ``85 ms``, ``2.4 s``, ``3 min 20 s``."""
+    if seconds < 1:
+        return f"{significant(seconds * 1000)} ms"
+    if seconds < 100:
+        return f"{significant(seconds)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
