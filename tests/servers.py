@@ -97,6 +97,13 @@ def saying(*pieces: bytes, close: bool = False) -> Answer:
     return answer
 
 
+class Loops:
+    """Which event loop ``run`` takes; None is asyncio's own."""
+
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+
+
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run on asyncio's own loop."""
-    return asyncio.run(main)
+    """Run to the end on the loop that ``Loops`` says."""
+    with asyncio.Runner(loop_factory=Loops.factory) as runner:
+        return runner.run(main)

@@ -14,10 +14,17 @@ from bakeoff.engines.framing import FramingName
 from bakeoff.engines.stamping import may_stamp
 from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent, Timeouts
 from bakeoff.errors import BakeoffError, BrokenReply, ServerRefused, ServerSilent, ServerUnreachable
-from tests.servers import HEAD, Answer, Received, chunked, run, saying, serving, sized
+from tests.servers import HEAD, Answer, Loops, Received, chunked, run, saying, serving, sized
 
 KERNEL = [False, pytest.param(True, marks=pytest.mark.skipif(not may_stamp(), reason="Linux only"))]
 ASK = HttpRequest("/v1/chat", b'{"stream": true}')
+
+
+@pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
+def each_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test of this file, on both event loops."""
+    factory = None if request.param == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+    monkeypatch.setattr(Loops, "factory", factory)
 
 
 async def ask(

@@ -11,7 +11,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 from bakeoff.engines.stamping import ANCILLARY_BYTES, SO_TIMESTAMPNS, receive_time_ns
 
@@ -109,9 +109,8 @@ class StreamWire(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.set_write_buffer_limits(high=0)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
+        self._transport.set_write_buffer_limits(high=0)
 
     def data_received(self, data: bytes) -> None:
         self._arrived(data, None, None)
