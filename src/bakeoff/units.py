@@ -30,14 +30,14 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def figure_text(point: float, low: float | None, high: float | None) -> str:
-    """A figure with as many digits as its interval earns: ``93.6 (93.1–94.2)``."""
+    """A figure and half the width of its interval, with as many digits as that earns: ``93.6 ±0.6``."""
     if low is None or high is None:
         return significant(point)
     half = (high - low) / 2
     if half <= 0 or not math.isfinite(half):
         return significant(point)
     places = min(6, max(0, 1 - math.floor(math.log10(half))))
-    return f"{point:.{places}f} ({low:.{places}f}–{high:.{places}f})"
+    return f"{point:.{places}f} ±{half:.{places}f}"
 
 
 def bytes_text(size: float) -> str:
@@ -48,11 +48,11 @@ def bytes_text(size: float) -> str:
     return f"{size:.0f} bytes"
 
 
-def seconds_text(seconds: float) -> str:
+def seconds_text(seconds: float, digits: int = 3) -> str:
     """A time with the unit that keeps it readable: ``0.31 ms``, ``85 ms``, ``2.4 s``, ``3 min 20 s``."""
     if seconds < 1:
-        return f"{significant(seconds * 1000)} ms"
+        return f"{significant(seconds * 1000, digits)} ms"
     if seconds < 100:
-        return f"{significant(seconds)} s"
+        return f"{significant(seconds, digits)} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bakeoff.results.records import Run
 
 
 @click.group("runs")
@@ -45,11 +52,9 @@ def list_runs(as_json: bool) -> None:
         click.echo(f"! {problem}", err=True)
 
 
-def _print_row(run) -> None:  # type: ignore[no-untyped-def]
-    from bakeoff.results.records import Run
+def _print_row(run: Run) -> None:
     from bakeoff.units import plain_text
 
-    assert isinstance(run, Run)
     status = run.ended.status if run.ended else "unfinished"
     subjects = ", ".join(dict.fromkeys(cell.subject.text for cell in run.cells))
     trials = sum(trial.purpose == "timed" for trial in run.trials)
@@ -70,32 +75,40 @@ def show(run: str | None, as_json: bool) -> int:
 
 @command.command("export")
 @click.argument("run", required=False)
-@click.option("--format", "form", type=click.Choice(["json", "csv"]), default="json", show_default=True,
-              help="json: figures and findings; csv: one row a trial.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["json", "csv", "svg"]), default="json", show_default=True,
+              help="json: figures and findings; csv: one row a trial; svg: a picture of the screen.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file, not to standard output.")
 def export(run: str | None, form: str, output: str | None) -> None:
     """Export one run, the newest if none is named."""
-    import msgspec
+    from pathlib import Path
 
-    from bakeoff.analysis.summary import summarize
     from bakeoff.folders import runs_folder
-    from bakeoff.report.document import run_document
-    from bakeoff.report.export import trials_csv
-    from bakeoff.results.runfile import read_run
+    from bakeoff.results.files import write_text
     from bakeoff.results.store import find_run
 
-    path = find_run(runs_folder(), run)
-    record = read_run(path)
-    if form == "csv":
-        text = trials_csv(record)
-    else:
-        document = msgspec.json.encode(run_document(summarize(record), str(path)))
-        text = msgspec.json.format(document, indent=2).decode() + "\n"
+    text = _exported(find_run(runs_folder(), run), form)
     if output is None:
         click.echo(text, nl=False)
     else:
-        from pathlib import Path
-
-        from bakeoff.results.files import write_text
-
         write_text(Path(output), text)
+
+
+def _exported(path: Path, form: str) -> str:
+    import msgspec
+
+    from bakeoff.analysis.summary import summarize
+    from bakeoff.results.runfile import read_run
+
+    record = read_run(path)
+    if form == "csv":
+        from bakeoff.report.export import trials_csv
+
+        return trials_csv(record)
+    if form == "svg":
+        from bakeoff.report.terminal import screen_svg
+
+        return screen_svg(summarize(record), path.name, record.started.command)
+    from bakeoff.report.document import run_document
+
+    document = msgspec.json.encode(run_document(summarize(record), str(path)))
+    return msgspec.json.format(document, indent=2).decode() + "\n"

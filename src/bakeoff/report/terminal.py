@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -28,6 +30,13 @@ def print_summary(summary: Summary, path: str, console: Console) -> None:
     console.print(Group(*_parts(summary, path)))
 
 
+def screen_svg(summary: Summary, path: str, title: str) -> str:
+    """The same screen as a picture, 80 columns wide, which loads nothing from anywhere."""
+    console = Console(record=True, width=80, file=io.StringIO(), highlight=False, force_terminal=True)
+    print_summary(summary, path, console)
+    return re.sub(r"@font-face\s*\{.*?\}", "", console.export_svg(title=title), flags=re.DOTALL)
+
+
 def _parts(summary: Summary, path: str) -> Iterator[RenderableType]:
     started = summary.run.started
     yield Text.from_markup(f"[bold]Bakeoff[/] run {escape(started.id)}")
@@ -44,7 +53,9 @@ def _parts(summary: Summary, path: str) -> Iterator[RenderableType]:
         yield Text(f"✗ {plain_text(failure.subject)} was not measured: {plain_text(failure.error)}", style="bold red")
     if summary.run.ended is None or summary.run.ended.status == "interrupted":
         yield Text("\nThis run was interrupted: it holds what was measured until then.", style="yellow")
-    yield Text(f"\nEverything is in {path}", style="dim")
+    if summary.cells:
+        yield Text("\n± is half of the 95 % interval over the trials.", style="dim")
+    yield Text(f"Everything is in {path}", style="dim")
 
 
 def host_line(host: Host) -> str:
@@ -61,50 +72,59 @@ def _title(subject: Subject) -> Text:
     size = f" · {bytes_text(model.size_bytes)}" if model.size_bytes else ""
     version = f" ({plain_text(subject.engine_version)})" if subject.engine_version else ""
     text.append(f"{size} · {subject.engine}{version}", style="default not bold")
-    if model.synthetic:
+    if model.synthetic and not model.name.startswith("synthetic"):
         text.append(" · synthetic weights", style="magenta not bold")
     return text
 
 
 def _figures(cells: list[CellSummary]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
-    table.add_column("")
-    for head in ("tokens/s", "first token", "prompt tokens/s", "peak memory", "trials"):
-        table.add_column(head, justify="right", no_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("", overflow="fold")
+    first, answer = _TimeColumn(cells, "ttft_s"), _TimeColumn(cells, "ttfa_s")
     thinks = any(_thinks(cell) for cell in cells)
-    if thinks:
-        table.add_column("first word of the answer", justify="right")
+    heads = ["\ntokens/s", f"first\ntoken, {first.unit}", "prompt\ntokens/s", "peak\nmemory", "\ntrials"]
+    for head in [*heads, *([f"first word of\nanswer, {answer.unit}"] if thinks else [])]:
+        table.add_column(head, justify="right", no_wrap=True)
     for cell in cells:
         counts = cell.trials
         lost = counts.failed + counts.truncated
         row = [
             plain_text(cell.opened.workload.name),
             _rate(cell.metrics["decode_tps"]),
-            _time(cell.metrics["ttft_s"]),
+            first.text(cell),
             _rate(cell.metrics["prefill_tps"]),
             _memory(cell.peak_memory_bytes),
             f"{counts.ok}" + (f" (+{lost} lost)" if lost else ""),
         ]
-        table.add_row(*row, *([_time(cell.metrics["ttfa_s"])] if thinks else []))
+        table.add_row(*row, *([answer.text(cell)] if thinks else []))
     return table
 
 
+class _TimeColumn:
+    """One time of several cells in one unit: milliseconds while all are under a second."""
+
+    def __init__(self, cells: list[CellSummary], metric: str) -> None:
+        self._metric = metric
+        longest = max((figure.point for cell in cells if (figure := cell.metrics[metric])), default=0.0)
+        self.unit, self._scale = ("ms", 1000) if longest < 1 else ("s", 1)
+
+    def text(self, cell: CellSummary) -> str:
+        figure = cell.metrics[self._metric]
+        if figure is None:
+            return "–"
+        scaled = (None if bound is None else bound * self._scale for bound in (figure.low, figure.high))
+        return figure_text(figure.point * self._scale, *scaled)
+
+
 def _thinks(cell: CellSummary) -> bool:
+    if cell.opened.subject.model.synthetic:
+        return False
     first, answer = cell.metrics["ttft_s"], cell.metrics["ttfa_s"]
     return first is not None and (answer is None or answer.point > first.point)
 
 
 def _rate(figure: Figure | None) -> str:
     return figure_text(figure.point, figure.low, figure.high) if figure else "–"
-
-
-def _time(figure: Figure | None) -> str:
-    if figure is None:
-        return "–"
-    scale, unit = (1000, "ms") if figure.point < 1 else (1, "s")
-    low = None if figure.low is None else max(0.0, figure.low * scale)
-    high = None if figure.high is None else figure.high * scale
-    return f"{figure_text(figure.point * scale, low, high)} {unit}"
 
 
 def _memory(scopes: dict[str, Figure | None]) -> str:
@@ -121,8 +141,8 @@ def _sentences(cells: list[CellSummary]) -> Iterator[RenderableType]:
     pace = f"{'above' if slowest >= INTERACTIVE_TPS else 'below'} the {INTERACTIVE_TPS} or so that feel interactive"
     yield Text(
         f"At {significant(slowest)} tokens a second ({pace}), {ANSWER} tokens of answer take "
-        f"{seconds_text(ANSWER / slowest)}, and {THOUGHT:,} tokens of thinking before them "
-        f"{seconds_text(THOUGHT / slowest)} more."
+        f"{seconds_text(ANSWER / slowest, 2)}, and {THOUGHT:,} tokens of thinking before them "
+        f"{seconds_text(THOUGHT / slowest, 2)} more."
     )
 
 

@@ -76,7 +76,7 @@ def _embedded(subject: SubjectText, options: EngineOptions, progress: Progress) 
     template = header.metadata.get("tokenizer.chat_template")
     engine = EmbeddedLlama(
         path,
-        _model(path, header, file_digest(path)),
+        _model(_name(subject, path, header), path, header, file_digest(path)),
         context=options.context,
         threads=options.threads or default_threads(),
         opens_thinking=template_opens_thinking(template if isinstance(template, str) else None),
@@ -121,12 +121,19 @@ def _synthetic(subject: SubjectText, twin_of: Path | None, options: EngineOption
     )
 
 
-def _model(path: Path, header: Header, digest: str) -> Model:
-    """What the header says of the weights; the file's own name, never where it lies."""
+def _name(subject: SubjectText, path: Path, header: Header) -> str:
+    """What to call the weights: SmolLM2's file calls itself after its training mix; else by its own name."""
+    own = header.metadata.get("general.name")
+    if subject.model == "smollm2" and not is_synthetic(header):
+        return find("smollm2-135m").name
+    return own if isinstance(own, str) and own else path.stem
+
+
+def _model(name: str, path: Path, header: Header, digest: str) -> Model:
+    """What the header says of the weights; never where the file lies."""
     arch = architecture_of(header)
-    name = header.metadata.get("general.name")
     return Model(
-        name=name if isinstance(name, str) and name else path.stem,
+        name=name,
         quant=quant_of(header),
         size_bytes=path.stat().st_size,
         digest=digest,
