@@ -9,9 +9,10 @@ _TINY = 1e-300
 
 
 def t_quantile(p: float, df: float) -> float:
-    """The ``p`` quantile of Student's t with ``df`` > 0 degrees of freedom, to about 1e-10 relative.
+    """The ``p`` quantile of Student's t with ``df`` > 0 degrees of freedom; ValueError where there is none.
 
-    Bisection on the distribution function from a bracket that is widened until it holds the quantile.
+    To 1e-8 of its size for p from 0.0001 to 0.9999, the middle 2 % left out, and df up to 10,000. Bisection on the
+    distribution function from a bracket that is widened until it holds the quantile.
     """
     if not 0 < p < 1 or df <= 0:
         raise ValueError(f"no t quantile for p={p}, df={df}")
