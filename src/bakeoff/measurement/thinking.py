@@ -20,39 +20,46 @@ def kinds_of(texts: Sequence[str], reasoning: Sequence[str], opens_thinking: boo
     reasoning itself, content is answer. A chunk that ends reasoning and begins the answer is answer.
     """
     if any(reasoning):
-        return "".join(_by_field(text, thought) for text, thought in zip(texts, reasoning, strict=True))
+        return _by_field(texts, reasoning)
     whole = "".join(texts)
-    start, end = _reasoning_span(whole, opens_thinking)
-    if end == 0:
+    span = _reasoning_span(whole, opens_thinking)
+    if span is None:
         return ANSWER * len(texts)
-    answer_from = _skip_space(whole, end + len(CLOSING)) if end < len(whole) else len(whole)
+    start, end, answer_from = span
     kinds, position = [], 0
     for text in texts:
         first, position = position, position + len(text)
         if position > answer_from:
             kinds.append(ANSWER)
-        elif max(first, start) < min(position, end) and whole[max(first, start) : min(position, end)].strip():
+        elif max(first, start) < min(position, end):
             kinds.append(REASONING)
         else:
             kinds.append(NEITHER)
     return "".join(kinds)
 
 
-def _by_field(text: str, thought: str) -> str:
-    if text.strip():
-        return ANSWER
-    return REASONING if thought else NEITHER
+def _by_field(texts: Sequence[str], reasoning: Sequence[str]) -> str:
+    kinds, answering = [], False
+    for text, thought in zip(texts, reasoning, strict=True):
+        answering = answering or bool(text.strip())
+        kinds.append(ANSWER if text and answering else REASONING if thought else NEITHER)
+    return "".join(kinds)
 
 
-def _reasoning_span(whole: str, opens_thinking: bool | None) -> tuple[int, int]:
-    """Where reasoning begins and ends; (0, 0) without any; to the end of the text where it was cut off."""
-    lead = len(whole) - len(whole.lstrip())
+def _reasoning_span(whole: str, opens_thinking: bool | None) -> tuple[int, int, int] | None:
+    """Where reasoning begins and ends, and where the answer begins, the space around each left out.
+
+    None without any reasoning. Where it was cut off, it and the answer's beginning are at the end of the text.
+    """
+    opening = _skip_space(whole, 0)
     closing = whole.find(CLOSING)
-    if whole.startswith(OPENING, lead):
-        return lead + len(OPENING), closing if closing >= 0 else len(whole)
-    if closing >= 0:
-        return 0, closing
-    return (0, len(whole)) if opens_thinking else (0, 0)
+    if whole.startswith(OPENING, opening):
+        opening += len(OPENING)
+    elif closing < 0 and not opens_thinking:
+        return None
+    end = closing if closing >= 0 else len(whole)
+    answer_from = _skip_space(whole, end + len(CLOSING)) if closing >= 0 else len(whole)
+    return _skip_space(whole, opening), len(whole[:end].rstrip()), answer_from
 
 
 def _skip_space(text: str, position: int) -> int:
@@ -60,8 +67,11 @@ def _skip_space(text: str, position: int) -> int:
 
 
 def template_opens_thinking(template: str | None) -> bool | None:
-    """Whether a Jinja chat template's generation prompt leaves ``<think>`` open; None without a template."""
+    """Whether a Jinja chat template's generation prompt leaves ``<think>`` open; None without a template.
+
+    An empty ``<think></think>`` in it is how a template switches reasoning off when it is told to.
+    """
     if not template:
         return None
     tail = template.rpartition("add_generation_prompt")[2]
-    return OPENING in tail and CLOSING not in tail
+    return tail.count(OPENING) > tail.count(CLOSING)
