@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from bakeoff.measurement.thinking import ANSWER, REASONING
+from bakeoff.measurement.thinking import ANSWER
 from bakeoff.results.records import Figure, Trial
 from bakeoff.stats.intervals import Interval, mean_interval, ratio_of_sums
 
 _S = 1e9
+_SHORTEST_S, _LONGEST_S = 1e-9, 1e9
+"""What a clock can have measured: a nanosecond to three decades. A server may claim anything."""
 
 
 def output_tokens(trial: Trial) -> int | None:
@@ -42,11 +44,8 @@ def ttft_s(trial: Trial) -> float | None:
 
 
 def ttfa_s(trial: Trial) -> float | None:
-    """None where the reasoning never ended; equal to TTFT where there was none."""
-    kinds = trial.timeline.kinds
-    if REASONING not in kinds:
-        return ttft_s(trial)
-    first = kinds.find(ANSWER)
+    """None where no answer came, as when the reasoning never ended; equal to TTFT without reasoning."""
+    first = trial.timeline.kinds.find(ANSWER)
     return trial.timeline.at_ns[first] / _S if first >= 0 else None
 
 
@@ -91,6 +90,11 @@ def latency_s(trial: Trial) -> float | None:
     return None if trial.end_ns is None else trial.end_ns / _S
 
 
+def load_s(trial: Trial) -> float | None:
+    seconds = trial.engine.load_s
+    return seconds if seconds is not None and 0 <= seconds <= _LONGEST_S else None
+
+
 def evaluated_prompt_tokens(trial: Trial) -> int | None:
     """Prompt tokens that were worked through in this trial, cached ones left out."""
     if trial.engine.prefill_tokens is not None:
@@ -103,39 +107,46 @@ def evaluated_prompt_tokens(trial: Trial) -> int | None:
 
 def prefill_is_lower_bound(trial: Trial) -> bool:
     """Whether the prefill rate has to be taken from TTFT, which holds more than the prefill."""
-    return trial.engine.prefill_tokens is None or not trial.engine.prefill_s
+    return _engine_prefill_parts(trial) is None
 
 
 def prefill_parts(trial: Trial) -> tuple[float, float] | None:
     """(tokens, seconds) of the prefill."""
+    told = _engine_prefill_parts(trial)
+    if told is not None:
+        return told
     tokens = evaluated_prompt_tokens(trial)
-    if not prefill_is_lower_bound(trial):
-        seconds = trial.engine.prefill_s
-    else:
-        seconds = ttft_s(trial)
-        tokens = tokens if tokens is not None else trial.usage.prompt_tokens
-    return (tokens, seconds) if tokens and seconds else None
+    return _parts(tokens if tokens is not None else trial.usage.prompt_tokens, ttft_s(trial))
+
+
+def _engine_prefill_parts(trial: Trial) -> tuple[float, float] | None:
+    return _parts(evaluated_prompt_tokens(trial), trial.engine.prefill_s)
 
 
 def client_decode_parts(trial: Trial) -> tuple[float, float] | None:
-    intervals, span = decode_intervals(trial), decode_span_s(trial)
-    return (intervals, span) if intervals and span else None
+    return _parts(decode_intervals(trial), decode_span_s(trial))
 
 
 def engine_decode_parts(trial: Trial) -> tuple[float, float] | None:
-    intervals, seconds = decode_intervals(trial), trial.engine.decode_s
-    return (intervals, seconds) if intervals and seconds else None
+    return _parts(decode_intervals(trial), trial.engine.decode_s)
 
 
 def output_parts(trial: Trial) -> tuple[float, float] | None:
-    tokens, seconds = output_tokens(trial), latency_s(trial)
-    return (tokens, seconds) if tokens and seconds else None
+    return _parts(output_tokens(trial), latency_s(trial))
 
 
 def itl_parts(trial: Trial) -> tuple[float, float] | None:
-    gaps = itl_gaps(trial)
-    tokens = sum(n for _, n in gaps) if gaps else 0
-    return (sum(s for s, _ in gaps), tokens) if gaps and tokens else None
+    """(seconds, tokens) of all gaps together."""
+    gaps = itl_gaps(trial) or []
+    parts = _parts(sum(n for _, n in gaps), sum(s for s, _ in gaps))
+    return (parts[1], parts[0]) if parts else None
+
+
+def _parts(tokens: int | None, seconds: float | None) -> tuple[float, float] | None:
+    """Both, where they are there and make a rate."""
+    if tokens is None or seconds is None or tokens <= 0 or not _SHORTEST_S <= seconds <= _LONGEST_S:
+        return None
+    return tokens, seconds
 
 
 Parts = Callable[[Trial], tuple[float, float] | None]
@@ -152,7 +163,7 @@ MEANS: dict[str, Callable[[Trial], float | None]] = {
     "ttfa_s": ttfa_s,
     "tpot_s": tpot_s,
     "latency_s": latency_s,
-    "load_s": lambda trial: trial.engine.load_s,
+    "load_s": load_s,
 }
 METRICS = ("ttft_s", "ttfa_s", "decode_tps", "engine_decode_tps", "prefill_tps", "itl_s", "tpot_s",
            "latency_s", "load_s", "output_tps")  # fmt: skip
