@@ -84,6 +84,7 @@ async def stream_chat(
         match item:
             case Message(at_ns, data):
                 if data == b"[DONE]":
+                    finish = finish or "done"
                     continue
                 chunk = decoded(_decode, data)
                 usage = chunk.usage or usage
@@ -104,7 +105,13 @@ async def stream_chat(
 
 
 def finished(end: Ended, finish: str | None, usage: Usage, timings: EngineTimings) -> Finished:
-    """What the transport and the engine know at the end of a stream, together."""
+    """What the transport and the engine know at the end of a stream, together.
+
+    Raises BrokenReply where the reply ended without its closing message: a body that ends with the connection
+    is cut without any other sign, and what is no stream at all has no message.
+    """
+    if finish is None:
+        raise BrokenReply("The reply ended before the server said that it was done: it was cut, or is no stream.")
     return Finished(
         at_ns=end.at_ns,
         finish=finish,
@@ -120,7 +127,7 @@ def decoded(decode: Any, data: bytes) -> Any:
     try:
         chunk = decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BrokenReply(f"The server sent something that is not its protocol: {error_text(data)!r}.") from error
+        raise BrokenReply(f"The server sent something that is not its protocol: {error_text(data)}") from error
     if chunk.error or chunk.code:
         raise ServerRefused(f"The server broke off with an error: {error_text(data)}")
     return chunk

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import ssl
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bakeoff.engines.address import Address
-from bakeoff.engines.wire_errors import error_text
-from bakeoff.errors import BrokenReply, ServerRefused, ServerSilent, ServerUnreachable
+from bakeoff.engines.wire_errors import error_text, unreachable
+from bakeoff.errors import BrokenReply, ServerRefused, ServerSilent
+from bakeoff.units import plain_text
 
 _MAX_BODY_BYTES = 32 * 1024 * 1024
+_NAMES_SHOWN, _LONGEST_NAME = 8, 80
 
 
 async def get_json(
@@ -19,8 +23,9 @@ async def get_json(
     body: dict[str, Any] | None = None,
     timeout_s: float = 30.0,
     name: str = "server",
+    start: str = "Start it",
 ) -> Any:
-    """GET (or, with a body, POST) and decode the JSON answer.
+    """GET (or, with a body, POST) and decode the JSON answer; ``timeout_s`` is for the whole of it.
 
     Raises ServerUnreachable, ServerSilent, ServerRefused (any status but 200), BrokenReply (not JSON, too long).
     """
@@ -31,7 +36,8 @@ async def get_json(
     where = Address(address.host, address.port, address.tls).url
     try:
         async with (
-            httpx.AsyncClient(timeout=timeout_s, trust_env=False) as client,
+            asyncio.timeout(timeout_s),
+            httpx.AsyncClient(timeout=None, trust_env=False, verify=ssl.create_default_context()) as client,  # noqa: S113
             client.stream("POST" if body is not None else "GET", url, headers=headers, json=body) as reply,
         ):
             data = b""
@@ -40,10 +46,8 @@ async def get_json(
                 if len(data) > _MAX_BODY_BYTES:
                     raise BrokenReply(f"{where} answered with over {_MAX_BODY_BYTES} bytes.")
     except httpx.ConnectError as error:
-        raise ServerUnreachable(
-            f"No {name} at {where} ({_reason(error)}). Start it, or name another address with --url."
-        ) from error
-    except httpx.TimeoutException as error:
+        raise unreachable(where, _cause(error), name, start) from error
+    except TimeoutError as error:
         raise ServerSilent(f"{where} did not answer within {timeout_s:g} s.") from error
     except httpx.HTTPError as error:
         raise BrokenReply(f"What {where} answered is not HTTP/1.1: {error_text(str(error).encode())}") from error
@@ -53,6 +57,11 @@ async def get_json(
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BrokenReply(f"{where} answers, but not in JSON: is it another server? Check --url.") from error
+
+
+def some_names(names: Iterable[str]) -> str:
+    """A server's names for a sentence: the first few in order, none too long."""
+    return ", ".join(plain_text(name)[:_LONGEST_NAME] for name in sorted(names)[:_NAMES_SHOWN])
 
 
 def text_or_none(value: object) -> str | None:
@@ -70,11 +79,13 @@ def table(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _reason(error: Exception) -> str:
-    """The operating system's reason, from whatever depth the client has wrapped it in."""
+def _cause(error: Exception) -> OSError:
+    """The operating system's error, from whatever depth the client has wrapped it in."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower()
+        if isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        if isinstance(cause, OSError) and cause.errno:
+            return cause
         cause = cause.__cause__ or cause.__context__
-    return "connection refused" if "connection" in str(error).lower() else str(error)
+    return OSError(str(error))

@@ -13,9 +13,9 @@ from msgspec import Struct
 from bakeoff.engines.address import Address
 from bakeoff.engines.base import Begun, Capabilities, Chunk, Description, Request, StreamEvent
 from bakeoff.engines.chat import decoded, finished
-from bakeoff.engines.lookup import count_or_none, get_json, table, text_or_none
+from bakeoff.engines.lookup import count_or_none, get_json, some_names, table, text_or_none
 from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
-from bakeoff.errors import ModelMissing, ServerRefused, ServerUnreachable
+from bakeoff.errors import ModelMissing, ServerRefused
 from bakeoff.results.records import EngineTimings, Model, Usage
 
 HOST_VARIABLE = "OLLAMA_HOST"
@@ -54,13 +54,7 @@ class Ollama:
 
     async def __aenter__(self) -> Self:
         try:
-            answer = await get_json(f"{self._base}/api/version", name="Ollama")
-        except ServerUnreachable as error:
-            reason = str(error).partition("(")[2].partition(")")[0]
-            raise ServerUnreachable(
-                f"No Ollama at {self._base} ({reason}). Start it with 'ollama serve', "
-                "or name another address with --url."
-            ) from error
+            answer = await get_json(f"{self._base}/api/version", name="Ollama", start="Start it with 'ollama serve'")
         except ServerRefused as error:
             raise ServerRefused(f"{error} Is that an Ollama server? Check --url.", error.status) from error
         self._version = text_or_none(table(answer).get("version"))
@@ -76,7 +70,7 @@ class Ollama:
         except ServerRefused as error:
             if error.status != 404:
                 raise
-            have = f" It has: {', '.join(sorted(held)[:8])}." if held else " It has none yet."
+            have = f" It has: {some_names(held)}." if held else " It has none yet."
             raise ModelMissing(
                 f"Ollama at {self._base} has no model {self._model!r}.{have} Get it with: ollama pull {self._model}"
             ) from error

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
 from bakeoff.engines.address import Address
 from bakeoff.engines.base import Capabilities, Description, Prompt, Request, StreamEvent
 from bakeoff.engines.chat import stream_chat
-from bakeoff.engines.lookup import count_or_none, get_json, table, text_or_none
+from bakeoff.engines.lookup import count_or_none, get_json, some_names, table, text_or_none
 from bakeoff.engines.transport import Connection
-from bakeoff.errors import EngineError, ModelMissing, ServerRefused, UsageError
+from bakeoff.engines.wire_errors import KEY_VARIABLE
+from bakeoff.errors import BrokenReply, ModelMissing, ServerRefused, UsageError
 from bakeoff.results.records import Model
-
-KEY_VARIABLE = "OPENAI_API_KEY"
 
 # What servers are asked for, most exact first; each falls back to the next when it is refused as unknown.
 _RICH: dict[str, Any] = {
@@ -32,6 +30,10 @@ _DIALECTS: tuple[tuple[str, bool, dict[str, Any]], ...] = (
     ("max_completion_tokens", False, _PLAIN),
 )
 _UNKNOWN_FIELD = (400, 422)
+_PROBE_TOKENS = 16
+"""OpenAI's reasoning models refuse a limit that their hidden reasoning uses up."""
+_EXACT = ("llamacpp", "sglang", "vllm")
+"""Who owns the models of servers that are known to obey ``ignore_eos``; others take it and ignore it."""
 
 
 class OpenAICompatible:
@@ -44,42 +46,44 @@ class OpenAICompatible:
         address = Address.parse(url)
         self._base = address.url.removesuffix("/v1")
         self._model = model
-        self._key = os.environ.get(KEY_VARIABLE, "")
-        self._headers = {"authorization": f"Bearer {self._key}"} if self._key else {}
+        self._headers = _authorization()
         self._dialect = 0
         self._facts: dict[str, Any] = {}
 
     async def __aenter__(self) -> Self:
-        with self._secret_kept():
-            await self._find_model()
-            await self._find_dialect()
+        await self._find_model()
+        await self._find_dialect()
         return self
 
     async def _find_model(self) -> None:
-        """Check the model's name where the server lists its models; many do, none must."""
+        """Check the model's name where the server lists its models; many do, none must.
+
+        ``mlx_lm.server`` breaks its list off where there is no Hugging Face cache folder.
+        """
         try:
             listing = await get_json(f"{self._base}/v1/models", self._headers)
         except ServerRefused as error:
             if error.status in (401, 403):
                 raise ServerRefused(f"{error} Set {KEY_VARIABLE} to a valid key.", error.status) from error
             return
+        except BrokenReply:
+            return
         entries = table(listing).get("data")
         models = {str(e["id"]): e for e in entries or () if isinstance(e, dict) and "id" in e}
         if models and self._model not in models:
-            names = ", ".join(sorted(models)[:8])
-            raise ModelMissing(f"{self._base} has no model {self._model!r}. It has: {names}.")
+            raise ModelMissing(f"{self._base} has no model {self._model!r}. It has: {some_names(models)}.")
         self._facts = models.get(self._model, {})
 
     async def _find_dialect(self) -> None:
-        """Ask for one token, dropping what the server does not know until it answers."""
-        probe = Request(prompt=Prompt(text="Hello"), max_tokens=1)
+        """Ask for a few tokens, dropping what the server does not know until it answers."""
+        probe = Request(prompt=Prompt(text="Hello"), max_tokens=_PROBE_TOKENS)
         for self._dialect in range(len(_DIALECTS)):
             try:
                 async for _ in self.stream(probe):
                     pass
                 return
             except ServerRefused as error:
-                if error.status == 404:
+                if error.status in (404, 405):
                     raise ModelMissing(f"{error} Check the model's name and --url.") from error
                 if error.status not in _UNKNOWN_FIELD or self._dialect == len(_DIALECTS) - 1:
                     raise
@@ -92,7 +96,6 @@ class OpenAICompatible:
     def describe(self) -> Description:
         meta = table(self._facts.get("meta"))
         owner = text_or_none(self._facts.get("owned_by"))
-        asks_for_all = self._dialect == 0
         return Description(
             engine="openai",
             version=f"served by {owner}" if owner else None,
@@ -104,7 +107,7 @@ class OpenAICompatible:
                 context_trained=count_or_none(meta.get("n_ctx_train") or self._facts.get("max_model_len")),
             ),
             attached=True,
-            capabilities=Capabilities(exact_length=asks_for_all),
+            capabilities=Capabilities(exact_length=self._dialect == 0 and owner in _EXACT),
             settings={"url": self._base},
         )
 
@@ -122,20 +125,19 @@ class OpenAICompatible:
             body["cache_prompt"] = request.cache
         if with_temperature:
             body |= {"temperature": request.temperature, "seed": request.seed}
-        with self._secret_kept():
-            connection = await Connection.open(self._base)
-            try:
-                async for event in stream_chat(connection, body, self._headers):
-                    yield event
-            finally:
-                await connection.close()
-
-    @contextmanager
-    def _secret_kept(self) -> Iterator[None]:
-        """A server may echo the key in its error; nothing of ours repeats it."""
+        connection = await Connection.open(self._base)
         try:
-            yield
-        except EngineError as error:
-            if self._key and self._key in str(error):
-                error.args = (str(error).replace(self._key, "[key]"),)
-            raise
+            async for event in stream_chat(connection, body, self._headers):
+                yield event
+        finally:
+            await connection.close()
+
+
+def _authorization() -> dict[str, str]:
+    """The header that carries the key, where there is one. Raises UsageError where no header could."""
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key:
+        return {}
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UsageError(f"{KEY_VARIABLE} holds more than a key: set it to the key alone, in one line.")
+    return {"authorization": f"Bearer {key}"}

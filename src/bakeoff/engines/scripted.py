@@ -8,20 +8,31 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import msgspec
 from msgspec import Struct
 
 from bakeoff.engines.base import Begun, Capabilities, Chunk, Description, Finished, Request, StreamEvent
-from bakeoff.errors import BrokenReply, FileError, ModelMissing, ServerRefused, ServerUnreachable
+from bakeoff.errors import (
+    BrokenReply,
+    EngineCrashed,
+    EngineError,
+    FileError,
+    ModelMissing,
+    ServerRefused,
+    ServerSilent,
+    ServerUnreachable,
+)
 from bakeoff.results.records import EngineTimings, Model, Usage
 
 _S = 1_000_000_000
 
+Fault = Literal["refused", "error", "cut", "silent", "crashed"]
+
 
 class Turn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One request's fate. ``fault`` after ``fault_after`` tokens: ``refused``, ``cut``, or none."""
+    """One request's fate. ``fault`` strikes after ``fault_after`` tokens; ``refused`` before any."""
 
     ttft_s: float = 0.1
     tpot_s: float = 0.01
@@ -33,12 +44,12 @@ class Turn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reports_usage: bool = True
     engine_decode_factor: float = 1.0
     text: str = "word "
-    fault: str | None = None
+    fault: Fault | None = None
     fault_after: int = 0
 
 
 class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How an engine behaves: one turn a request, the last one repeated. ``start`` may be a fault."""
+    """How an engine behaves: one turn a request, the last one repeated. ``start`` is what goes wrong on entering."""
 
     turns: tuple[Turn, ...] = (Turn(),)
     prompt_tokens: int = 40
@@ -49,7 +60,7 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tags_in_text: bool = False
     synthetic: bool = False
     context_trained: int = 8192
-    start: str | None = None
+    start: Literal["unreachable"] | None = None
 
 
 SCRIPTS: dict[str, Script] = {
@@ -118,7 +129,7 @@ class Scripted:
         at_ns = begun_ns + round((turn.ttft_s + (turn.load_s or 0)) * _S)
         first_ns = at_ns
         for token in range(0, count, turn.tokens_per_chunk):
-            if turn.fault is not None and token >= turn.fault_after:
+            if turn.fault is not None and (token >= turn.fault_after or turn.fault == "refused"):
                 raise _fault(turn.fault)
             at_ns = first_ns + round(token * turn.tpot_s * _S)
             thinking, text = _piece(script, turn, token)
@@ -164,7 +175,15 @@ def _timings(script: Script, turn: Turn, count: int, decode_s: float) -> EngineT
     )
 
 
-def _fault(kind: str) -> Exception:
-    if kind == "refused":
-        return ServerRefused("The script's server broke off with an error.", 500)
-    return BrokenReply("The script's server closed the connection in the middle of the reply.")
+def _fault(kind: Fault) -> EngineError:
+    match kind:
+        case "refused":
+            return ServerRefused("The script's server answered 500: out of memory.", 500)
+        case "error":
+            return ServerRefused("The script's server broke off with an error: out of memory.")
+        case "cut":
+            return BrokenReply("The script's server closed the connection in the middle of the reply.")
+        case "silent":
+            return ServerSilent("Nothing came from the script's server for longer than allowed.")
+        case "crashed":
+            return EngineCrashed("The script's engine ended by itself (status 1) while it was answering.")

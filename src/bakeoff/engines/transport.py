@@ -8,8 +8,6 @@ them one stamp: the arrival of its last segment.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -22,7 +20,7 @@ from bakeoff.clock import now_ns, realtime_offset_ns
 from bakeoff.engines.address import Address
 from bakeoff.engines.framing import Framing, FramingName, framing
 from bakeoff.engines.stamping import stamps
-from bakeoff.engines.wire_errors import error_text
+from bakeoff.engines.wire_errors import error_text, unreachable
 from bakeoff.engines.wires import KernelWire, StreamWire, Wire
 from bakeoff.errors import BrokenReply, EngineError, ServerRefused, ServerSilent, ServerUnreachable
 
@@ -105,13 +103,8 @@ class Connection:
                 f"No answer from {address.url} within {self._timeouts.connect_s:g} s. "
                 "Check the address and the network, or name another with --url."
             ) from error
-        except ssl.SSLError as error:
-            raise ServerUnreachable(f"No secure connection to {address.url}: {error.reason or error}.") from error
         except OSError as error:
-            raise ServerUnreachable(
-                f"Nobody answers at {address.url} ({_reason(error)}). "
-                "Start the server, or name another address with --url."
-            ) from error
+            raise unreachable(address.url, error) from error
 
     @property
     def usable(self) -> bool:
@@ -288,13 +281,6 @@ class _Reply:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done() and (self._messages or self._done):
             self._waiter.set_result(None)
-
-
-def _reason(error: OSError) -> str:
-    """The operating system's own words: asyncio and uvloop wrap them, each in its own way."""
-    if isinstance(error, socket.gaierror) or not error.errno:
-        return (error.strerror or str(error)).lower()
-    return os.strerror(error.errno).lower()
 
 
 def _head(request: HttpRequest, address: Address) -> bytes:

@@ -1,25 +1,37 @@
-"""What a server says went wrong, as one safe line."""
+"""What went wrong between us and a server, as one safe line."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
+import ssl
 
 import msgspec
 
+from bakeoff.errors import ServerUnreachable
 from bakeoff.units import plain_text
 
+KEY_VARIABLE = "OPENAI_API_KEY"
 _LONGEST = 300
 
 
 def error_text(body: bytes) -> str:
-    """The message in an error body: JSON of the usual shapes, else its first characters; never control codes."""
+    """The message in an error body as a sentence: JSON of the usual shapes, else its first characters.
+
+    Never control codes, and never the user's key, which some servers repeat.
+    """
     text = body.decode("utf-8", "replace").strip()
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = _message(msgspec.json.decode(body)) or text
     line = " ".join(plain_text(text).split())
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if key:
+        line = line.replace(key, "[key]")
     if len(line) > _LONGEST:
         line = line[:_LONGEST] + "…"
-    return line or "(no message)"
+    line = line or "(no message)"
+    return line if line.endswith((".", "!", "?", "…")) else f"{line}."
 
 
 def _message(value: object) -> str | None:
@@ -29,3 +41,15 @@ def _message(value: object) -> str | None:
     if isinstance(value, str):
         return value
     return None if value is None or isinstance(value, dict) else str(value)
+
+
+def unreachable(where: str, error: OSError, name: str = "server", start: str = "Start it") -> ServerUnreachable:
+    """No connection, for the operating system's reason; ``start`` is what to do."""
+    if isinstance(error, ssl.SSLError):
+        reason = (error.reason or str(error)).replace("_", " ").lower()
+        return ServerUnreachable(f"No secure connection to {where} ({reason}). Check its certificate, or --url.")
+    if isinstance(error, socket.gaierror) or not error.errno:
+        reason = (error.strerror or str(error)).lower()
+    else:
+        reason = os.strerror(error.errno).lower()  # asyncio and uvloop each wrap its words in their own way
+    return ServerUnreachable(f"No {name} at {where} ({reason}). {start}, or name another address with --url.")
