@@ -22,6 +22,8 @@ DISAGREEMENT = 0.05
 SHORTEST_COMPARED = 32
 RELOAD_S = 0.1
 CLOCK_STEP_NS = 1_000_000
+BUSY_SHARE = 0.1
+WIDE_HALF_WIDTH = 0.1
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -230,6 +232,33 @@ def too_few_trials(cell: Cell) -> Finding | None:
     )
 
 
+def wide_interval(cell: Cell) -> Finding | None:
+    figure = cell.metrics["decode_tps"]
+    if figure is None or figure.low is None or figure.high is None or not figure.point:
+        return None
+    half = (figure.high - figure.low) / 2 / figure.point
+    if half <= WIDE_HALF_WIDTH:
+        return None
+    return Finding(
+        code="wide_interval",
+        severity="severe" if half > 0.5 else "warning",
+        evidence=f"the trials differ so much that the rate is known to ±{half:.0%} only",
+        advice="Close what else runs here and run again, with more trials.",
+    )
+
+
+def busy_host(cell: Cell) -> Finding | None:
+    busy = [share for t in cell.ok if (share := t.others_cpu) is not None and share > BUSY_SHARE]
+    if not busy:
+        return None
+    return Finding(
+        code="busy_host",
+        severity="warning",
+        evidence=f"in {len(busy)} of {len(cell.ok)} trials other programs had up to {max(busy):.0%} of the processor",
+        advice="The machine can do better than this: close them and run again.",
+    )
+
+
 def constant_data(cell: Cell) -> Finding | None:
     figure = cell.metrics["decode_tps"]
     if figure is None or figure.n < 2 or figure.low != figure.high:
@@ -262,6 +291,8 @@ CHECKS: tuple[Callable[[Cell], Finding | None], ...] = (
     reload,
     chunk_counted,
     clock_step,
+    wide_interval,
+    busy_host,
     disagreement,
     early_stop,
     context_exceeds_training,

@@ -11,7 +11,9 @@ _RESET_PEAK = "5"  # proc(5), /proc/pid/clear_refs: reset the peak resident set 
 
 def reset_peak(pids: Sequence[int]) -> None:
     """Start a new window: the high-water mark falls to what is resident now. Linux only; else nothing."""
-    for pid in _tree(pids):
+    if sys.platform != "linux":
+        return
+    for pid in process_tree(pids):
         try:
             Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK)
         except OSError:
@@ -20,12 +22,13 @@ def reset_peak(pids: Sequence[int]) -> None:
 
 def peak_bytes(pids: Sequence[int]) -> int | None:
     """Sum of VmHWM over the process tree since ``reset_peak``; None where the system does not tell."""
-    marks = [mark for pid in _tree(pids) if (mark := _high_water(pid)) is not None]
+    marks = [mark for pid in process_tree(pids) if (mark := _high_water(pid)) is not None]
     return sum(marks) if marks else None
 
 
-def _tree(pids: Sequence[int]) -> list[int]:
-    if not pids or sys.platform != "linux":
+def process_tree(pids: Sequence[int]) -> list[int]:
+    """These processes and all that they have started."""
+    if not pids:
         return []
     import psutil
 

@@ -133,8 +133,9 @@ def _memory(scopes: dict[str, Figure | None]) -> str:
 
 
 def _sentences(cells: list[CellSummary]) -> Iterator[RenderableType]:
-    """What the figures mean to someone who waits for an answer."""
-    rates = [figure.point for cell in cells if (figure := cell.metrics["decode_tps"])]
+    """What the figures mean to someone who waits for an answer; silent where a figure cannot be trusted."""
+    sound = [cell for cell in cells if all(finding.severity != "severe" for finding in cell.findings)]
+    rates = [figure.point for cell in sound if (figure := cell.metrics["decode_tps"])]
     if not rates:
         return
     slowest = min(rates)

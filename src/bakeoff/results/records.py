@@ -6,15 +6,18 @@ tokens. Every record names its kind in ``type``.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 SCHEMA = 1
 """Version of the run file. Higher: a reader refuses. Changes are listed here, newest first.
 
 1  the first.
 """
+
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""Whole numbers as other languages hold them; JSON itself has no limit."""
 
 
 class Record(Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -25,7 +28,7 @@ class Gpu(Struct, frozen=True, kw_only=True):
     """One accelerator as its driver reports it."""
 
     name: str
-    memory_bytes: int | None = None
+    memory_bytes: Int64 | None = None
     driver: str | None = None
 
 
@@ -33,9 +36,9 @@ class Host(Struct, frozen=True, kw_only=True):
     """The machine that was measured. Nothing that identifies its owner."""
 
     cpu: str
-    cores_physical: int | None
-    cores_logical: int
-    memory_bytes: int
+    cores_physical: Int64 | None
+    cores_logical: Int64
+    memory_bytes: Int64
     os: str
     arch: str
     python: str
@@ -49,11 +52,11 @@ class Model(Struct, frozen=True, kw_only=True):
 
     name: str
     quant: str | None = None
-    size_bytes: int | None = None
+    size_bytes: Int64 | None = None
     digest: str | None = None
     architecture: str | None = None
-    parameters: int | None = None
-    context_trained: int | None = None
+    parameters: Int64 | None = None
+    context_trained: Int64 | None = None
     synthetic: bool = False
 
 
@@ -65,7 +68,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     engine_version: str | None
     model: Model
     attached: bool
-    settings: dict[str, str | int | float | bool | None] = {}
+    settings: dict[str, str | Int64 | float | bool | None] = {}
 
 
 class Workload(Struct, frozen=True, kw_only=True):
@@ -73,14 +76,14 @@ class Workload(Struct, frozen=True, kw_only=True):
 
     name: str
     prompt: str | None
-    prompt_tokens: int | None = None
-    max_tokens: int = 128
-    context: int | None = None
+    prompt_tokens: Int64 | None = None
+    max_tokens: Int64 = 128
+    context: Int64 | None = None
     temperature: float = 0.0
-    seed: int = 0
+    seed: Int64 = 0
     cache: Literal["cold", "warm"] = "cold"
     exact_length: bool = False
-    concurrency: int = 1
+    concurrency: Int64 = 1
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -89,16 +92,16 @@ class Usage(Struct, frozen=True, kw_only=True):
     ``prompt_tokens`` is the whole prompt, ``cached_tokens`` the part of it that was not evaluated again.
     """
 
-    prompt_tokens: int | None = None
-    cached_tokens: int | None = None
-    output_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    prompt_tokens: Int64 | None = None
+    cached_tokens: Int64 | None = None
+    output_tokens: Int64 | None = None
+    reasoning_tokens: Int64 | None = None
 
 
 class EngineTimings(Struct, frozen=True, kw_only=True):
     """The engine's own account of one request. ``decode_s`` spans ``output_tokens`` − 1 intervals."""
 
-    prefill_tokens: int | None = None
+    prefill_tokens: Int64 | None = None
     prefill_s: float | None = None
     decode_s: float | None = None
     load_s: float | None = None
@@ -112,9 +115,13 @@ class Timeline(Struct, frozen=True, kw_only=True):
     ``tokens`` the engine's running count of tokens, where the stream carries one.
     """
 
-    at_ns: tuple[int, ...] = ()
+    at_ns: tuple[Int64, ...] = ()
     kinds: str = ""
-    tokens: tuple[int, ...] | None = None
+    tokens: tuple[Int64, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.kinds.strip("ra-") or {len(self.kinds), len(self.tokens or self.kinds)} != {len(self.at_ns)}:
+            raise ValueError("a timeline needs one kind, and one count or none, for each chunk")
 
 
 Status = Literal["ok", "failed", "truncated"]
@@ -124,43 +131,45 @@ Purpose = Literal["warm-up", "timed"]
 class RunStarted(Record, frozen=True, kw_only=True, tag="run"):
     """The first line: the schema's version, the run, the host."""
 
-    schema: int
+    schema: Int64
     id: str
     started: str
     command: str
-    seed: int
+    seed: Int64
     host: Host
 
 
 class CellOpened(Record, frozen=True, kw_only=True, tag="cell"):
     """A subject under a workload, before its first trial."""
 
-    cell: int
+    cell: Int64
     subject: Subject
     workload: Workload
-    template_tokens: int | None = None
+    template_tokens: Int64 | None = None
 
 
 class Trial(Record, frozen=True, kw_only=True, tag="trial"):
     """One request, as it went. Only timed trials with status ``ok`` enter a rate.
 
     ``failed``: an error, or no token came. ``truncated``: the stream was cut, or the user interrupted it.
+    ``others_cpu`` is the share of the machine's processor time, 0 to 1, that went to others meanwhile.
     """
 
-    cell: int
-    index: int
+    cell: Int64
+    index: Int64
     purpose: Purpose
     status: Status
     started: str
-    seed: int
+    seed: Int64
     timeline: Timeline = Timeline()
-    end_ns: int | None = None
+    end_ns: Int64 | None = None
     finish: str | None = None
     usage: Usage = Usage()
     engine: EngineTimings = EngineTimings()
     clock: str = "user"
-    clock_step_ns: int = 0
-    memory_peak_bytes: int | None = None
+    clock_step_ns: Int64 = 0
+    memory_peak_bytes: Int64 | None = None
+    others_cpu: float | None = None
     text: str | None = None
     error: str | None = None
 
@@ -203,4 +212,4 @@ class Figure(Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     confidence: float = 0.95
-    n: int = 1
+    n: Int64 = 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -19,15 +20,20 @@ from bakeoff.results.records import (
     AnyRecord,
     CellFailed,
     CellOpened,
+    Int64,
     Run,
     RunEnded,
     RunStarted,
     Trial,
 )
+from bakeoff.units import plain_text
 
 SUFFIX = ".jsonl"
+LONGEST_LINE = 64 * 1024 * 1024
+"""Bytes: many times the longest trial. Neither written nor read beyond it."""
 _decoder = msgspec.json.Decoder(AnyRecord)
 _encoder = msgspec.json.Encoder()
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class RunWriter:
@@ -37,27 +43,37 @@ class RunWriter:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("xb")
+            # Without a buffer: what a full disk did not take would be written later, in the wrong place.
+            self._file = path.open("xb", buffering=0)
         except OSError as error:
             raise _cannot_write(path, error) from error
 
     def write(self, record: AnyRecord) -> None:
         """Add one line. Raises FileError where the disk does not take it; what was written stays whole."""
         line = _encoder.encode(record) + b"\n"
+        if len(line) > LONGEST_LINE:
+            raise FileError(f"A record of {len(line)} bytes is too long for {self.path}; what came before it is kept.")
         before = self._file.tell()
         try:
-            self._file.write(line)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self._append(line)
         except OSError as error:
             self._cut(before)
             raise _cannot_write(self.path, error) from error
+        except BaseException:
+            self._cut(before)
+            raise
+
+    def _append(self, line: bytes) -> None:
+        rest = memoryview(line)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        os.fsync(self._file.fileno())
 
     def _cut(self, size: int) -> None:
-        try:
-            os.truncate(self.path, size)
-        except OSError:
-            return  # reading drops a torn line
+        """Take back what a failed write left; where even that fails, reading drops a torn last line."""
+        with suppress(OSError):
+            self._file.seek(size)
+            self._file.truncate()
 
     def close(self) -> None:
         """Close the file; a second time does nothing."""
@@ -104,33 +120,38 @@ def read_run(path: Path) -> Run:
 def _records(path: Path) -> Iterator[AnyRecord]:
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+            number = 0
+            while line := file.readline(LONGEST_LINE + 1):
+                number += 1
+                if len(line) > LONGEST_LINE:
+                    raise FileError(f"{path.name}, line {number}, is too long for a Bakeoff run file.")
                 torn = not line.endswith(b"\n")
                 try:
                     if number == 1:
                         _check_version(path, line)
                     yield _decoder.decode(line)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                except _UNDECODABLE as error:
                     if torn and number > 1:
                         return
-                    raise FileError(f"{path.name}, line {number}, is not a Bakeoff record: {error}.") from error
+                    reason = plain_text(str(error))
+                    raise FileError(f"{path.name}, line {number}, is not a Bakeoff record: {reason}.") from error
     except OSError as error:
         raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
 
 
 class _Version(msgspec.Struct):
     type: str
-    schema: int
+    schema: Int64
 
 
 def _check_version(path: Path, line: bytes) -> None:
     try:
         version = msgspec.json.decode(line, type=_Version)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNDECODABLE as error:
         raise FileError(f"{path.name} is not a Bakeoff run file.") from error
-    if version.type != "run":
+    if version.type != "run" or version.schema < 1:
         raise FileError(f"{path.name} is not a Bakeoff run file: its first line is not a run record.")
-    if version.schema > SCHEMA or version.schema < 1:
+    if version.schema > SCHEMA:
         raise FileError(
             f"{path.name} has run-file version {version.schema}; this Bakeoff reads up to {SCHEMA}. "
             "Update Bakeoff to read it."

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from bakeoff.engines.base import Description, Engine
 from bakeoff.errors import EngineCrashed, EngineError, ServerRefused
+from bakeoff.measurement.load import cpu_times, others_share
 from bakeoff.measurement.memory import peak_bytes, reset_peak
 from bakeoff.measurement.metrics import client_decode_parts
 from bakeoff.results.records import AnyRecord, CellFailed, CellOpened, Purpose, Subject, Trial, Workload
@@ -169,14 +170,18 @@ class Runner:
             return recorder.trial(opens_thinking=about.opens_thinking, keep_text=not about.model.synthetic, error=error)
 
         reset_peak(about.pids)
+        before = cpu_times(about.pids)
         try:
             error = await perform(recorder, session.engine, request_for(workload, seed, ids))
         except asyncio.CancelledError:
             if purpose == "timed":
                 self._write(record("interrupted by the user"))
             raise
-        trial = record(str(error) if error else None)
-        return msgspec.structs.replace(trial, memory_peak_bytes=peak_bytes(about.pids)), error
+        seen = {
+            "others_cpu": others_share(before, cpu_times(about.pids)),
+            "memory_peak_bytes": peak_bytes(about.pids),
+        }
+        return msgspec.structs.replace(record(str(error) if error else None), **seen), error
 
 
 def subject_of(text: str, about: Description) -> Subject:
