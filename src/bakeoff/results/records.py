@@ -120,7 +120,8 @@ class Timeline(Struct, frozen=True, kw_only=True):
     tokens: tuple[Int64, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.kinds.strip("ra-") or {len(self.kinds), len(self.tokens or self.kinds)} != {len(self.at_ns)}:
+        counts = self.kinds if self.tokens is None else self.tokens
+        if self.kinds.strip("ra-") or {len(self.kinds), len(counts)} != {len(self.at_ns)}:
             raise ValueError("a timeline needs one kind, and one count or none, for each chunk")
 
 

@@ -46,7 +46,7 @@ class RunWriter:
             # Without a buffer: what a full disk did not take would be written later, in the wrong place.
             self._file = path.open("xb", buffering=0)
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise _cannot_write(path, error, _ELSEWHERE) from error
 
     def write(self, record: AnyRecord) -> None:
         """Add one line. Raises FileError where the disk does not take it; what was written stays whole."""
@@ -58,7 +58,7 @@ class RunWriter:
             self._append(line)
         except OSError as error:
             self._cut(before)
-            raise _cannot_write(self.path, error) from error
+            raise _cannot_write(self.path, error, _KEPT) from error
         except BaseException:
             self._cut(before)
             raise
@@ -80,7 +80,7 @@ class RunWriter:
         try:
             self._file.close()
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise _cannot_write(self.path, error, _KEPT) from error
 
     def __enter__(self) -> Self:
         return self
@@ -158,8 +158,9 @@ def _check_version(path: Path, line: bytes) -> None:
         )
 
 
-def _cannot_write(path: Path, error: OSError) -> FileError:
-    return FileError(
-        f"Cannot write {path}: {error.strerror or error}. What was measured so far is kept; "
-        "free some space or set BAKEOFF_HOME to a folder on another disk."
-    )
+def _cannot_write(path: Path, error: OSError, advice: str) -> FileError:
+    return FileError(f"Cannot write {path}: {error.strerror or error}. {advice}")
+
+
+_ELSEWHERE = "Set BAKEOFF_HOME to a folder that can be written."
+_KEPT = "What was measured so far is kept; free some space or set BAKEOFF_HOME to a folder on another disk."
