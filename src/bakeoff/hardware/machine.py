@@ -27,11 +27,16 @@ class Device(Struct, frozen=True, kw_only=True):
 
 
 class HostMemory(Struct, frozen=True, kw_only=True):
-    """The processor's memory; ``described`` in words, with *assumed* where nobody named or measured it."""
+    """The processor's memory; ``described`` in words, with *assumed* where nobody named or measured it.
+
+    ``measured``: the bandwidth is what this machine was measured to sustain, not the peak of its memory's type.
+    ``flops`` is single precision on the vector units.
+    """
 
     memory_bytes: int
     bandwidth_bytes_s: float
     described: str
+    measured: bool = False
     flops: float | None = None
 
 
