@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import shutil
-import subprocess
 import sys
 from importlib import metadata
-from pathlib import Path
 from typing import Literal
 
+from bakeoff.hardware.gpus import nvidia_gpus
+from bakeoff.hardware.reader import SYSTEM, Reader
 from bakeoff.results.records import Gpu, Host
 
 
@@ -28,15 +26,13 @@ def this_host() -> Host:
         python=platform.python_version(),
         bakeoff=metadata.version("bakeoff"),
         power_source=_power_source(),
-        gpus=nvidia_gpus(),
+        gpus=tuple(Gpu(name=g.name, memory_bytes=g.memory_bytes, driver=g.driver) for g in nvidia_gpus(SYSTEM)),
     )
 
 
 def usable_cores() -> int:
     """Logical cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return SYSTEM.usable_cores()
 
 
 def default_threads() -> int:
@@ -46,33 +42,18 @@ def default_threads() -> int:
     return max(1, min(psutil.cpu_count(logical=False) or 1, usable_cores()))
 
 
-def cpu_name() -> str:
+def cpu_name(reader: Reader = SYSTEM) -> str:
     """The processor as it names itself."""
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+    if reader.platform == "linux":
+        for line in reader.text("/proc/cpuinfo").splitlines():
             key, _, value = line.partition(":")
             if key.strip() in ("model name", "Model", "Hardware") and value.strip():
                 return " ".join(value.split())
-    if sys.platform == "darwin":
-        name = _output(["sysctl", "-n", "machdep.cpu.brand_string"])
+    if reader.platform == "darwin":
+        name = reader.output("sysctl", "-n", "machdep.cpu.brand_string")
         if name:
             return name
     return platform.processor() or platform.machine() or "unknown"
-
-
-def nvidia_gpus() -> tuple[Gpu, ...]:
-    """NVIDIA GPUs as ``nvidia-smi`` lists them; none where it is not there."""
-    if shutil.which("nvidia-smi") is None:
-        return ()
-    listing = _output(["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"])
-    gpus = []
-    for line in listing.splitlines():
-        fields = [field.strip() for field in line.split(",")]
-        if len(fields) == 3:
-            mebibytes = int(fields[1]) if fields[1].isdigit() else None
-            memory = mebibytes * 2**20 if mebibytes is not None else None
-            gpus.append(Gpu(name=fields[0], memory_bytes=memory, driver=fields[2]))
-    return tuple(gpus)
 
 
 def _system() -> str:
@@ -90,11 +71,3 @@ def _power_source() -> Literal["mains", "battery", "unknown"]:
     if battery.power_plugged is None:
         return "unknown"
     return "mains" if battery.power_plugged else "battery"
-
-
-def _output(command: list[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
