@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -130,19 +131,19 @@ def measure(wanted: list[tuple[str, Any]], protocol: Any, as_json: bool) -> int:
     from bakeoff.folders import runs_folder
     from bakeoff.hardware.host import this_host
     from bakeoff.run.contestants import contestant
-    from bakeoff.run.session import LazyRunFile, run_all
+    from bakeoff.run.session import Entrant, LazyRunFile, run_all
 
     parsed = [(parse_subject(text), options) for text, options in wanted]
     command_line = shlex.join(["bakeoff", *sys.argv[1:]])
     file = LazyRunFile(runs_folder(), command_line, protocol.seed, this_host())
     with LiveProgress() as live:
-        makers = [
-            (lambda subject=subject, options=options: contestant(subject, options, live.bytes_done))
-            for subject, options in parsed
+        entrants = [
+            Entrant(subject.text, partial(contestant, subject, options, live.bytes_done)) for subject, options in parsed
         ]
-        errors = run_all(makers, protocol, file, live)
+        errors = run_all(entrants, protocol, file, live)
     if not file.exists:
         for error in errors[:-1]:
             click.echo(f"Error: {error}", err=True)
         raise errors[-1]
-    return show_run(file.path, as_json)
+    code = show_run(file.path, as_json)
+    return 1 if errors else code

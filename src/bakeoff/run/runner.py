@@ -88,15 +88,14 @@ class Runner:
         self._cells = 0
 
     async def measure(self, contestant: Contestant) -> None:
-        """All cells of one subject, in rounds of random order. Raises EngineError where it cannot be measured."""
+        """All cells of one subject, in rounds of random order.
+
+        Raises EngineError where it cannot be measured, UsageError where it cannot be asked for this workload.
+        """
         self._observer.stage(f"Starting {contestant.text}")
-        try:
-            async with contestant.engine as engine:
-                session = _Session(contestant, engine, engine.describe())
-                await self._rounds(session, await self._warm_up(session))
-        except EngineError as error:
-            self._write(CellFailed(subject=contestant.text, error=str(error)))
-            raise
+        async with contestant.engine as engine:
+            session = _Session(contestant, engine, engine.describe())
+            await self._rounds(session, await self._warm_up(session))
 
     async def _warm_up(self, session: _Session) -> list[_Cell]:
         """Open every cell that the server does not refuse; where it refuses all, raise its last word."""

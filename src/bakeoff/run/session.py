@@ -7,15 +7,24 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 from bakeoff.clock import utc_now
-from bakeoff.errors import BakeoffError, EngineError, Interrupted
-from bakeoff.results.records import SCHEMA, AnyRecord, Host, RunEnded, RunStarted
+from bakeoff.errors import BakeoffError, EngineError, Interrupted, UsageError
+from bakeoff.results.records import SCHEMA, AnyRecord, CellFailed, Host, RunEnded, RunStarted
 from bakeoff.results.runfile import RunWriter
 from bakeoff.results.store import new_run_id, run_path
 from bakeoff.run.plan import Protocol
 from bakeoff.run.runner import Contestant, Observer, Runner
 
 _T = TypeVar("_T")
+
+
+class Entrant(Struct, frozen=True):
+    """A subject as it was written, and how to make it ready; that is done only when its turn comes."""
+
+    text: str
+    make: Callable[[], Contestant]
 
 
 class LazyRunFile:
@@ -54,15 +63,15 @@ class LazyRunFile:
 
 
 def run_all(
-    contestants: Sequence[Callable[[], Contestant]], protocol: Protocol, file: LazyRunFile, observer: Observer
-) -> list[EngineError]:
-    """Measure each contestant; give the errors of those that could not be.
+    entrants: Sequence[Entrant], protocol: Protocol, file: LazyRunFile, observer: Observer
+) -> list[BakeoffError]:
+    """Measure each entrant; give the errors of those that could not be, which the file holds as well.
 
-    A contestant is made only when its turn comes. Raises Interrupted on Ctrl-C, with everything measured kept.
+    Raises Interrupted on Ctrl-C and FileError where the file cannot be written; everything measured is kept.
     """
-    errors: list[EngineError] = []
+    errors: list[BakeoffError] = []
     try:
-        run_async(_run_all(contestants, Runner(protocol, _writes(file), observer), errors))
+        run_async(_run_all(entrants, Runner(protocol, file.write, observer), file, errors))
     except KeyboardInterrupt:
         _end(file, "interrupted")
         kept = f"What was measured is in {file.path}." if file.exists else "Nothing was measured yet."
@@ -70,22 +79,29 @@ def run_all(
     except BakeoffError:
         _end(file, "failed")
         raise
-    _end(file, "failed" if len(errors) == len(contestants) else "done")
+    _end(file, "failed" if len(errors) == len(entrants) else "done")
     return errors
 
 
-async def _run_all(contestants: Sequence[Callable[[], Contestant]], runner: Runner, errors: list[EngineError]) -> None:
-    for make in contestants:
-        try:
-            await runner.measure(make())
-        except EngineError as error:
+async def _run_all(entrants: Sequence[Entrant], runner: Runner, file: LazyRunFile, errors: list[BakeoffError]) -> None:
+    for entrant in entrants:
+        error = await _error_of(entrant, runner)
+        if error is not None:
             errors.append(error)
+            file.hold(CellFailed(subject=entrant.text, error=str(error)))
 
 
-def _writes(file: LazyRunFile) -> Callable[[AnyRecord], None]:
-    from bakeoff.results.records import CellFailed
-
-    return lambda record: file.hold(record) if isinstance(record, CellFailed) else file.write(record)
+async def _error_of(entrant: Entrant, runner: Runner) -> BakeoffError | None:
+    """Why an entrant was not measured to the end; an error of the run file is raised instead."""
+    try:
+        contestant = entrant.make()
+    except BakeoffError as error:
+        return error
+    try:
+        await runner.measure(contestant)
+    except (EngineError, UsageError) as error:
+        return error
+    return None
 
 
 def _end(file: LazyRunFile, status: Any) -> None:
