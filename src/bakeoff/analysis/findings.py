@@ -11,8 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from bakeoff.measurement import metrics
-from bakeoff.measurement.thinking import ANSWER, REASONING
-from bakeoff.results.records import CellOpened, Figure, Trial
+from bakeoff.results.records import CellOpened, Figure, Host, Trial
 from bakeoff.units import seconds_text
 
 Severity = Literal["info", "warning", "severe"]
@@ -39,6 +38,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     """A cell with its trials and the figures made of them: what a check looks at."""
 
     opened: CellOpened
+    host: Host
     timed: Sequence[Trial]
     ok: Sequence[Trial]
     metrics: dict[str, Figure | None]
@@ -66,6 +66,17 @@ def synthetic(cell: Cell) -> Finding | None:
     )
 
 
+def no_trials(cell: Cell) -> Finding | None:
+    if cell.timed:
+        return None
+    return Finding(
+        code="no_trials",
+        severity="severe",
+        evidence="the run ended before a trial of this cell",
+        advice="There is nothing to go by: run again.",
+    )
+
+
 def failed_trials(cell: Cell) -> Finding | None:
     lost = [trial for trial in cell.timed if trial.status != "ok"]
     if not lost:
@@ -73,7 +84,7 @@ def failed_trials(cell: Cell) -> Finding | None:
     return Finding(
         code="failed_trials",
         severity="severe" if not cell.ok else "warning",
-        evidence=f"{len(lost)} of {len(cell.timed)} trials failed or were cut: {lost[0].error}",
+        evidence=f"{len(lost)} of {len(cell.timed)} trials failed or were cut: {lost[0].error or 'nobody knows why'}",
         advice="They are kept in the run file and left out of the rates.",
     )
 
@@ -85,11 +96,12 @@ def cache_hit(cell: Cell) -> Finding | None:
         return None
     most = max(hits, key=lambda t: t.usage.cached_tokens or 0)
     asked = cell.opened.workload.cache == "warm"
+    whole = f"of {most.usage.prompt_tokens} " if most.usage.prompt_tokens is not None else ""
     return Finding(
         code="cache_hit",
         severity="info" if asked else "severe",
-        evidence=f"{len(hits)} of {len(cell.ok)} trials took up to {most.usage.cached_tokens} of "
-        f"{most.usage.prompt_tokens} prompt tokens from the engine's cache",
+        evidence=f"{len(hits)} of {len(cell.ok)} trials took up to {most.usage.cached_tokens} {whole}"
+        "prompt tokens from the engine's cache",
         advice="TTFT here is that of a repeated prompt: do not compare it with a fresh one."
         if asked
         else "TTFT is too good. Switch the server's prompt cache off and run again.",
@@ -103,33 +115,37 @@ def cache_unproven(cell: Cell) -> Finding | None:
         code="cache_unproven",
         severity="info",
         evidence="the engine does not say how much of a prompt came from its cache",
-        advice="Each prompt was unique from its first words, so that nothing should match.",
+        advice="Each prompt was unique from its first words, so that nothing should match."
+        if cell.opened.workload.cache == "cold"
+        else "The prompt was repeated with the cache left on: whether TTFT is a cached one is not known.",
     )
 
 
 def reload(cell: Cell) -> Finding | None:
-    loads = [t.engine.load_s for t in cell.ok if (t.engine.load_s or 0) > RELOAD_S]
+    loads = [load for t in cell.ok if (load := metrics.load_s(t)) is not None and load > RELOAD_S]
     if not loads:
         return None
     return Finding(
         code="reload",
         severity="severe",
-        evidence=f"the model was loaded inside {len(loads)} of {len(cell.ok)} trials, "
-        f"up to {seconds_text(max(load for load in loads if load is not None))}",
+        evidence=f"the model was loaded inside {len(loads)} of {len(cell.ok)} trials, up to {seconds_text(max(loads))}",
         advice="TTFT holds the load. Something else used the engine, or it had to make room: run alone.",
     )
 
 
 def early_stop(cell: Cell) -> Finding | None:
+    """By the tokens counted; where only chunks were, by what the engine says."""
     wanted = cell.opened.workload.max_tokens
-    lengths = [n for t in cell.ok if (n := metrics.output_tokens(t)) is not None and n < wanted]
-    if not lengths:
+    counted = [t for t in cell.ok if metrics.tokens_from(t) != "chunks"]
+    short = [n for t in counted if (n := metrics.output_tokens(t) or 0) < wanted]
+    stopped = len(short) + sum(t.finish == "stop" and metrics.tokens_from(t) == "chunks" for t in cell.ok)
+    if not stopped:
         return None
+    shortest = f", the shortest after {min(short)}" if short else ""
     return Finding(
         code="early_stop",
         severity="warning",
-        evidence=f"{len(lengths)} of {len(cell.ok)} answers ended before {wanted} tokens, "
-        f"the shortest after {min(lengths)}",
+        evidence=f"{stopped} of {len(cell.ok)} answers ended before {wanted} tokens{shortest}",
         advice="Trials of unlike length: compare only with cells of like length, or lower --max-tokens.",
     )
 
@@ -142,6 +158,18 @@ def chunk_counted(cell: Cell) -> Finding | None:
         severity="severe",
         evidence="the server reports no token counts, so chunks were counted",
         advice="A chunk may hold several tokens: rates are too low by an unknown factor.",
+    )
+
+
+def one_piece(cell: Cell) -> Finding | None:
+    whole = [t for t in cell.ok if metrics.client_decode_parts(t) is None or metrics.tpot_s(t) is None]
+    if not whole:
+        return None
+    return Finding(
+        code="one_piece",
+        severity="severe",
+        evidence=f"{len(whole)} of {len(cell.ok)} answers came in one piece or as one token: no time between tokens",
+        advice="There is no decode rate. Go round what gathers the stream, a proxy perhaps, or raise --max-tokens.",
     )
 
 
@@ -198,7 +226,7 @@ def prefill_lower_bound(cell: Cell) -> Finding | None:
 
 
 def thinking_cut(cell: Cell) -> Finding | None:
-    cut = [t for t in cell.ok if REASONING in t.timeline.kinds and ANSWER not in t.timeline.kinds]
+    cut = [t for t in cell.ok if metrics.ttfa_s(t) is None]
     if not cut or cell.opened.subject.model.synthetic:
         return None
     return Finding(
@@ -227,7 +255,7 @@ def too_few_trials(cell: Cell) -> Finding | None:
     return Finding(
         code="too_few_trials",
         severity="info",
-        evidence=f"{len(cell.ok)} trials",
+        evidence=f"{len(cell.ok)} trial{'s' if len(cell.ok) != 1 else ''}",
         advice=f"The interval is wide for that. Take --runs auto, or at least {FEWEST_TRIALS}.",
     )
 
@@ -259,6 +287,17 @@ def busy_host(cell: Cell) -> Finding | None:
     )
 
 
+def on_battery(cell: Cell) -> Finding | None:
+    if cell.host.power_source != "battery":
+        return None
+    return Finding(
+        code="on_battery",
+        severity="warning",
+        evidence="the machine ran on battery, which many slow down to spare",
+        advice="Plug it in and run again.",
+    )
+
+
 def constant_data(cell: Cell) -> Finding | None:
     figure = cell.metrics["decode_tps"]
     if figure is None or figure.n < 2 or figure.low != figure.high:
@@ -283,16 +322,43 @@ def context_exceeds_training(cell: Cell) -> Finding | None:
     )
 
 
+_UNREPORTED: dict[str, Callable[[Trial], bool]] = {
+    "the engine's own decode time": lambda t: (
+        metrics.decode_intervals(t) is not None and metrics.engine_decode_parts(t) is None
+    ),
+    "prompt tokens": lambda t: metrics.prefill_parts(t) is None and not t.usage.cached_tokens,
+    "model loads": lambda t: metrics.load_s(t) is None,
+}
+
+
+def not_reported(cell: Cell) -> Finding | None:
+    """Figures that are null because nobody told what they are made of."""
+    missing = [what for what, lacks in _UNREPORTED.items() if any(lacks(t) for t in cell.ok)]
+    if cell.ok and all(t.memory_peak_bytes is None for t in cell.ok):
+        missing.append("the memory of its process")
+    if not missing:
+        return None
+    return Finding(
+        code="not_reported",
+        severity="info",
+        evidence=f"not told, or not in every trial: {', '.join(missing)}",
+        advice="Their figures are left out: they are not zero.",
+    )
+
+
 CHECKS: tuple[Callable[[Cell], Finding | None], ...] = (
     scripted,
     synthetic,
+    no_trials,
     failed_trials,
     cache_hit,
     reload,
     chunk_counted,
+    one_piece,
     clock_step,
     wide_interval,
     busy_host,
+    on_battery,
     disagreement,
     early_stop,
     context_exceeds_training,
@@ -303,6 +369,7 @@ CHECKS: tuple[Callable[[Cell], Finding | None], ...] = (
     cache_unproven,
     itl_unknown,
     prefill_lower_bound,
+    not_reported,
 )
 
 

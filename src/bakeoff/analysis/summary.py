@@ -43,7 +43,7 @@ def _cell(opened: CellOpened, run: Run) -> CellSummary:
     timed = run.trials_of(opened.cell)
     ok = [trial for trial in timed if trial.status == "ok"]
     figures = cell_metrics(ok)
-    cell = Cell(opened=opened, timed=timed, ok=ok, metrics=figures)
+    cell = Cell(opened=opened, host=run.started.host, timed=timed, ok=ok, metrics=figures)
     return CellSummary(
         opened=opened,
         metrics=figures,
