@@ -37,8 +37,8 @@ def find_run(folder: Path, text: str | None) -> Path:
             raise UsageError("There are no runs yet. Make one with: bakeoff run")
         return files[-1]
     path = Path(text)
-    if path.suffix == SUFFIX or path.is_file():
-        if not path.is_file():
+    if path.suffix == SUFFIX or _is_file(path):
+        if not _is_file(path):
             raise UsageError(f"There is no run file {text}. List your runs with: bakeoff runs list")
         return path
     matches = [file for file in files if file.stem.startswith(text)]
@@ -47,6 +47,14 @@ def find_run(folder: Path, text: str | None) -> Path:
         what = "No run is" if not matches else f"{len(matches)} runs are"
         raise UsageError(f"{what} named {text!r}. List your runs with: bakeoff runs list")
     return (exact or matches)[0]
+
+
+def _is_file(path: Path) -> bool:
+    """False also where it cannot be asked: a name too long, a folder that is closed to us."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def readable_runs(folder: Path) -> tuple[list[tuple[Path, Run]], list[str]]:
