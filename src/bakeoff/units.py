@@ -6,10 +6,10 @@ import math
 import re
 
 _CONTROL = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|\Z)"  # OSC and the other strings
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]).*?(?:\x07|\x1b\\|\x9c|\Z)"  # OSC and the other strings
     r"|\x1b[ -/]*[0-~]"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]",
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]",
     re.DOTALL,
 )
 
@@ -20,24 +20,27 @@ def plain_text(text: str) -> str:
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """A number to so many significant digits, never in exponent form: 0.0123, 4.57, 103."""
+    """A number to so many significant digits, never in exponent form: 0.0123, 4.57, 103, 12300."""
     if not math.isfinite(value):
         return "–"
     if value == 0:
         return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:.{places}f}"
+    rounded = round(value, digits - 1 - math.floor(math.log10(abs(value))))
+    places = digits - 1 - math.floor(math.log10(abs(rounded)))  # 9.996 has become 10.0
+    return f"{rounded:.{max(0, places)}f}"
 
 
 def figure_text(point: float, low: float | None, high: float | None) -> str:
-    """A figure and half the width of its interval, with as many digits as that earns: ``93.6 ±0.6``."""
-    if low is None or high is None:
+    """A figure and half the width of its interval, with as many digits as that earns: ``93.6 ±0.6``.
+
+    Two digits of the half-width where they are below 36, else one (Particle Data Group, Review, section 5.3).
+    """
+    half = math.nan if low is None or high is None else (high - low) / 2
+    if not 0 < half < math.inf:
         return significant(point)
-    half = (high - low) / 2
-    if half <= 0 or not math.isfinite(half):
-        return significant(point)
-    places = min(6, max(0, 1 - math.floor(math.log10(half))))
-    return f"{point:.{places}f} ±{half:.{places}f}"
+    places = math.ceil(-math.log10(half / 3.55))
+    rounded, width = (f"{round(value, places):.{max(0, places)}f}" for value in (point, half))
+    return f"{rounded} ±{width}"
 
 
 def bytes_text(size: float) -> str:
