@@ -91,13 +91,13 @@ def host_memory(reader: Reader = SYSTEM) -> tuple[HostMemory, tuple[str, ...]]:
     return host, tuple(notes)
 
 
-def calibrate_this_machine(reader: Reader = SYSTEM) -> Calibration:
+def calibrate_this_machine(reader: Reader = SYSTEM, repeats: int = 15) -> Calibration:
     """Measure this machine's memory with all usable cores; see ``memory_speed.calibrate``. It is not yet kept."""
     import psutil
 
     free = min(int(psutil.virtual_memory().available), _memory_bytes(reader))
     cache = last_level_cache_bytes(reader) or 64 * 2**20
-    return calibrate(cpu_name(reader), reader.usable_cores(), cache, free)
+    return calibrate(cpu_name(reader), reader.usable_cores(), cache, free, repeats)
 
 
 def _device(gpu: FoundGpu, host: HostMemory) -> tuple[Device | None, str]:

@@ -28,6 +28,8 @@ CHANNEL_BITS = 64
 
 _COUNTS = {"single": 1, "dual": 2, "triple": 3, "quad": 4, "hexa": 6, "octa": 8}
 
+_NAMES = {1: "single", 2: "dual", 4: "quad"}
+
 _WRITTEN = re.compile(
     r"""(?P<type>(?:lp)?ddr[3-6]x?|mrdimm)\ ?(?P<rate>\d{3,5})(?:\ ?(?:mt/s|mhz))?
     (?:\ ?[x×]?\ ?(?P<bits>\d{2,4})\ ?bit
@@ -56,8 +58,7 @@ class MemoryKind(Struct, frozen=True, kw_only=True):
         if rest or self.type.startswith("LPDDR"):
             width = f"{self.bits}-bit"
         else:
-            names = {count: name for name, count in _COUNTS.items()}
-            width = f"{names.get(channels, str(channels))}-channel"
+            width = f"{_NAMES.get(channels, channels)}-channel"
         return f"{width} {self.type}-{self.mt_s}, {self.bandwidth_bytes_s / 1e9:.1f} GB/s"
 
 

@@ -105,7 +105,8 @@ def _processors(reader: Reader) -> Iterable[dict[str, str]]:
 
 def _widest(flags: set[str], fields: dict[str, str]) -> tuple[str, int]:
     if "avx512f" in flags:
-        halved = fields.get("vendor_id") == "AuthenticAMD" and int(fields.get("cpu family", "0")) < 26
+        family = fields.get("cpu family", "")
+        halved = fields.get("vendor_id") == "AuthenticAMD" and family.isdecimal() and int(family) < 26
         return "AVX-512", 32 if halved else 64
     if {"avx2", "fma"} <= flags:
         return "AVX2", 32
