@@ -13,6 +13,9 @@ COLUMNS = ("run", "engine", "model", "quant", "synthetic", "workload", "trial", 
            "cached_tokens", "output_tokens", "tokens_from", "ttft_s", "ttfa_s", "decode_tps", "engine_decode_tps",
            "prefill_tps", "tpot_s", "latency_s", "load_s", "peak_memory_bytes", "finish", "error")  # fmt: skip
 
+_FORMULA = tuple("=+-@＝＋－＠")
+"""What begins a formula, also in full width and after space (OWASP, CSV injection)."""
+
 
 def trials_csv(run: Run) -> str:
     """One row a timed trial. A field that a spreadsheet would run as a formula is quoted with an apostrophe."""
@@ -64,5 +67,5 @@ def _rate(parts: tuple[float, float] | None) -> float | None:
 def _safe(value: object) -> object:
     if isinstance(value, str):
         text = plain_text(value)
-        return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+        return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
     return value
