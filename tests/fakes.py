@@ -8,15 +8,39 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from threading import Thread
 from typing import Any, ClassVar
 
-from tests.servers import Received, sized
+from tests.servers import Answer, Received, serving, sized
 
 MODEL = "tiny"
 FAULT_AFTER = 2
 NS = 1_000_000_000
 TOKEN_S, PREFILL_S = 0.01, 0.002
+
+
+@contextmanager
+def hosted(answer: Answer) -> Iterator[str]:
+    """Serve from a thread of its own, for a client that runs its own event loop or process; give the address."""
+    up: Future[tuple[str, Callable[[], object]]] = Future()
+
+    async def main() -> None:
+        end, loop = asyncio.Event(), asyncio.get_running_loop()
+        async with serving(answer) as (url, _):
+            up.set_result((url, lambda: loop.call_soon_threadsafe(end.set)))
+            await end.wait()
+
+    thread = Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    url, stop = up.result(timeout=10)
+    try:
+        yield url
+    finally:
+        stop()
+        thread.join()
 
 
 class Refusal(Exception):  # what the server says no with

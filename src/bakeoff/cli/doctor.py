@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object to standard output.")
 def command(as_json: bool) -> int:
     """Show this machine, the engines that are ready, and what is missing. Exit 0 where a run is possible."""
-    import msgspec
-
+    from bakeoff.cli.show import json_text
     from bakeoff.engines.discover import embedded_engine, ollama_engine, servers
     from bakeoff.hardware.host import this_host
 
@@ -35,7 +34,7 @@ def command(as_json: bool) -> int:
             "meters": [_memory_meter()],
             "ready": ready,
         }
-        click.echo(msgspec.json.encode(document).decode())
+        click.echo(json_text(document), nl=False)
     else:
         _print(host, engines, answering, weights)
         click.echo("\nReady: bakeoff run" if ready else "\nNothing can be measured yet: install one engine.")
@@ -61,8 +60,8 @@ def _memory_meter() -> dict[str, str | None]:
 def _print(
     host: Host, engines: list[EngineState], answering: list[ServerState], weights: dict[str, str | None]
 ) -> None:
+    from bakeoff.engines.lookup import some_names
     from bakeoff.report.terminal import host_line
-    from bakeoff.units import plain_text
 
     click.echo(f"Machine   {host_line(host)}")
     click.echo(f"          Python {host.python}, Bakeoff {host.bakeoff}")
@@ -70,7 +69,7 @@ def _print(
         _line("Engine", engine.name, engine.version or engine.state, engine.fix)
     _line("Model", "smollm2", str(weights["state"]), weights["fix"])
     for server in answering:
-        held = ", ".join(map(plain_text, server.models[:6])) or "no model"
+        held = some_names(server.models) or "no model"
         click.echo(f"{'Server':<10}{server.name} at {server.url}: {held}")
 
 

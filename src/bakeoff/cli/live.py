@@ -14,11 +14,18 @@ from bakeoff.run.plan import AUTO_MOST
 from bakeoff.units import bytes_text, plain_text, seconds_text, significant
 
 
+class _Stderr(Console):
+    """Standard error; where nobody reads it any more, the measurement goes on in silence."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class LiveProgress:
     """Shows where a run is. Nothing here is timed: it draws between trials, never within one's reads."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = _Stderr(stderr=True, highlight=False)
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),

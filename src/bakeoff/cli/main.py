@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, Interrupted, UsageError
+from bakeoff.units import plain_text
 
 VERBS = {
     "demo": "Measure a small real model and a synthetic R1 distill on this machine.",
@@ -67,9 +68,11 @@ def entry() -> None:
 def main(arguments: list[str]) -> int:
     """Run one command. 0 done, 1 failed, 2 usage, 130 interrupted."""
     try:
+        _check_text(arguments)
         result = cli.main(arguments, prog_name="bakeoff", standalone_mode=False)
     except BakeoffError as error:
-        click.echo(f"Error: {error}", err=True)
+        mark = "" if isinstance(error, Interrupted) else "Error: "
+        click.echo(f"{mark}{plain_text(str(error))}", err=True)
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -77,10 +80,18 @@ def main(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return 130
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click and Rich end so where their output finds no reader
         _forget_output()
         return 0
     return result if isinstance(result, int) else 0
+
+
+def _check_text(arguments: list[str]) -> None:
+    """Raise UsageError where the shell passed bytes that are no text: no file could keep them."""
+    try:
+        "".join(arguments).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("The command line is not UTF-8 text.") from error
 
 
 def _forget_output() -> None:

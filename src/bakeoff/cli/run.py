@@ -85,10 +85,13 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
 
     Without --prompt: a word problem and a coding task; for synthetic weights, token ids.
     """
+    from bakeoff.engines.address import Address
     from bakeoff.run.contestants import EngineOptions
     from bakeoff.run.plan import Protocol
     from bakeoff.workload.prompts import read_prompt
 
+    if options["url"]:
+        Address.parse(options["url"])  # now: the command line, with a password in it, would be kept in the file
     if options["like"] and not options["synthetic"]:
         raise UsageError("--like says what synthetic weights are made of: add --synthetic.")
     if options["prompts"] and options["prompt_tokens"]:
@@ -120,6 +123,8 @@ def _default_subjects(url: str | None) -> list[str]:
     from bakeoff.engines.discover import ollama_models
 
     models = ollama_models(url)
+    if url and not models:
+        raise UsageError(f"No Ollama with a model answers at {url}. Name the subject too, for instance openai:NAME.")
     return [f"ollama:{models[0]}"] if models else ["llamacpp:smollm2"]
 
 

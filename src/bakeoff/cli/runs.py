@@ -24,10 +24,10 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object to standard output.")
 def list_runs(as_json: bool) -> None:
     """List the runs on this machine, oldest first."""
-    import msgspec
-
+    from bakeoff.cli.show import json_text
     from bakeoff.folders import runs_folder
     from bakeoff.results.store import readable_runs
+    from bakeoff.units import plain_text
 
     runs, problems = readable_runs(runs_folder())
     if as_json:
@@ -42,14 +42,14 @@ def list_runs(as_json: bool) -> None:
             }
             for path, run in runs
         ]
-        click.echo(msgspec.json.encode({"runs": rows, "unreadable": problems}).decode())
+        click.echo(json_text({"runs": rows, "unreadable": problems}), nl=False)
         return
     if not runs and not problems:
         click.echo("There are no runs yet. Make one with: bakeoff run")
     for _, run in runs:
         _print_row(run)
     for problem in problems:
-        click.echo(f"! {problem}", err=True)
+        click.echo(f"! {plain_text(problem)}", err=True)
 
 
 def _print_row(run: Run) -> None:
@@ -94,9 +94,8 @@ def export(run: str | None, form: str, output: str | None) -> None:
 
 
 def _exported(path: Path, form: str) -> str:
-    import msgspec
-
     from bakeoff.analysis.summary import summarize
+    from bakeoff.cli.show import json_text
     from bakeoff.results.runfile import read_run
 
     record = read_run(path)
@@ -110,5 +109,4 @@ def _exported(path: Path, form: str) -> str:
         return screen_svg(summarize(record), path.name, record.started.command)
     from bakeoff.report.document import run_document
 
-    document = msgspec.json.encode(run_document(summarize(record), str(path)))
-    return msgspec.json.format(document, indent=2).decode() + "\n"
+    return json_text(run_document(summarize(record), str(path)), indent=2)

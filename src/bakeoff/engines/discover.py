@@ -83,10 +83,10 @@ async def _ollama(url: str | None) -> ServerState | None:
 
 async def _openai(name: str, url: str) -> ServerState | None:
     try:
-        listing = table(await get_json(f"{url}/v1/models", timeout_s=_LOOK_S))
+        held = table(await get_json(f"{url}/v1/models", timeout_s=_LOOK_S)).get("data")
     except BakeoffError:
         return None
-    return ServerState(name=name, url=url, models=_names(listing.get("data"), "id"))
+    return ServerState(name=name, url=url, models=_names(held, "id")) if isinstance(held, list) else None
 
 
 def _names(entries: object, key: str) -> tuple[str, ...]:

@@ -89,9 +89,11 @@ def _weights(subject: SubjectText, options: EngineOptions, progress: Progress) -
     """The GGUF file to load: the one named, SmolLM2's, or synthetic weights written now."""
     from bakeoff.models.smollm2 import smollm2_file
 
-    is_file = subject.model.lower().endswith(".gguf")
+    is_file = subject.model.lower().endswith(".gguf") or "/" in subject.model
     path = Path(subject.model).expanduser() if is_file else None
     if subject.model == "smollm2":
+        if subject.quant:
+            raise UsageError(f"SmolLM2 comes as it is: leave @{subject.quant} out.")
         path = smollm2_file()
     if path is not None and not path.is_file():
         raise FileError(f"There is no file {path}. Name a GGUF file, smollm2, or r1-1.5b@q4_K_M --synthetic.")
