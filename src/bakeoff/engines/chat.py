@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from bakeoff.engines.base import Begun, Chunk, Finished, StreamEvent
 from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
 from bakeoff.engines.wire_errors import error_text
 from bakeoff.errors import BrokenReply, ServerRefused
 from bakeoff.results.records import EngineTimings, Usage
+
+Count = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+"""A server's number: sums of it still fit a run file."""
 
 
 class _Delta(Struct):
@@ -27,16 +30,16 @@ class _Choice(Struct):
 
 
 class _PromptDetails(Struct):
-    cached_tokens: int | None = None
+    cached_tokens: Count | None = None
 
 
 class _OutputDetails(Struct):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Count | None = None
 
 
 class _Usage(Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _OutputDetails | None = None
 
@@ -44,10 +47,10 @@ class _Usage(Struct):
 class LlamaTimings(Struct):
     """llama-server's own account. ``predicted_ms`` spans the intervals between the tokens."""
 
-    cache_n: int | None = None
-    prompt_n: int | None = None
+    cache_n: Count | None = None
+    prompt_n: Count | None = None
     prompt_ms: float | None = None
-    predicted_n: int | None = None
+    predicted_n: Count | None = None
     predicted_ms: float | None = None
 
     def timings(self) -> EngineTimings:

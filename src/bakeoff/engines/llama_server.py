@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Struct
 
 from bakeoff.engines.base import Begun, Chunk, Request, StreamEvent
-from bakeoff.engines.chat import LlamaTimings, decoded, finished, stream_chat
+from bakeoff.engines.chat import Count, LlamaTimings, decoded, finished, stream_chat
 from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
 
 
 class _Completion(Struct):
     content: str = ""
-    tokens_predicted: int | None = None
+    tokens_predicted: Count | None = None
     stop: bool = False
     stop_type: str | None = None
     timings: LlamaTimings | None = None

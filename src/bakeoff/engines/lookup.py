@@ -70,8 +70,8 @@ def text_or_none(value: object) -> str | None:
 
 
 def count_or_none(value: object) -> int | None:
-    """A server's count where it is one."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    """A server's count where it is one that a run file holds."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None
 
 
 def table(value: object) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from bakeoff.engines.address import Address
 from bakeoff.engines.base import Begun, Capabilities, Chunk, Description, Request, StreamEvent
-from bakeoff.engines.chat import decoded, finished
+from bakeoff.engines.chat import Count, decoded, finished
 from bakeoff.engines.lookup import count_or_none, get_json, some_names, table, text_or_none
 from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
 from bakeoff.errors import ModelMissing, ServerRefused
@@ -27,12 +27,12 @@ class _Line(Struct):
     thinking: str = ""
     done: bool = False
     done_reason: str | None = None
-    load_duration: int | None = None
-    prompt_eval_count: int | None = None
-    prompt_eval_cached_count: int | None = None
-    prompt_eval_duration: int | None = None
-    eval_count: int | None = None
-    eval_duration: int | None = None
+    load_duration: Count | None = None
+    prompt_eval_count: Count | None = None
+    prompt_eval_cached_count: Count | None = None
+    prompt_eval_duration: Count | None = None
+    eval_count: Count | None = None
+    eval_duration: Count | None = None
     error: Any = None
     code: Any = None
 
