@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from bakeoff.errors import UsageError
+from bakeoff.units import plain_text
+
+_HOST = re.compile(r"[a-z0-9._:%-]+", re.IGNORECASE)
 
 
 class Address(Struct, frozen=True):
@@ -24,26 +28,29 @@ class Address(Struct, frozen=True):
 
         ``0.0.0.0`` and ``[::]``, which mean *every interface* to a server, mean this machine to a client.
         Without a port it is ``default_port`` where there is no scheme, else the scheme's own.
-        Raises UsageError on anything else.
+        Quotes around it are left out, as Ollama does. Raises UsageError on anything else.
         """
-        text = text.strip()
-        has_scheme = "://" in text
-        if text.count(":") > 1 and not has_scheme and "[" not in text:
-            text = f"[{text}]"
-        try:
-            parts = urlsplit(text if has_scheme else f"http://{text}")
-            port = parts.port
-        except ValueError as error:
-            raise UsageError(f"{text!r} is not a server's address ({error}). {_EXAMPLE}") from error
-        if parts.scheme not in ("http", "https"):
-            raise UsageError(f"{text!r} is not an http or https address. {_EXAMPLE}")
-        if parts.username or parts.password:
+        text = text.strip().strip("\"'").strip()
+        if "@" in text:
             raise UsageError("An address with a password in it would be shown and stored; use a key instead.")
-        if parts.query or parts.fragment or any(c.isspace() or ord(c) < 32 for c in text):
-            raise UsageError(f"{text!r} is not a server's address. {_EXAMPLE}")
-        host = parts.hostname or ("127.0.0.1" if text.startswith(":") else "")
-        if not host:
-            raise UsageError(f"{text!r} names no host. {_EXAMPLE}")
+        has_scheme = "://" in text
+        bare_ipv6 = text.count(":") > 1 and not has_scheme and "[" not in text
+        try:
+            parts = urlsplit(text if has_scheme else f"http://[{text}]" if bare_ipv6 else f"http://{text}")
+            port = parts.port
+            host = (parts.hostname or "").encode("idna").decode()
+        except ValueError as error:
+            raise _refusal(text, f"is not a server's address ({error})") from error
+        if parts.scheme not in ("http", "https"):
+            raise _refusal(text, "is not an http or https address")
+        behind_ipv6 = parts.netloc.partition("]")[2]
+        odd = parts.query or parts.fragment or not text.isprintable() or " " in text or not parts.path.isascii()
+        if odd or port == 0 or (behind_ipv6 and not behind_ipv6.startswith(":")):
+            raise _refusal(text, "is not a server's address")
+        if parts.netloc.startswith(":") and port is not None:
+            host = "127.0.0.1"
+        if not _HOST.fullmatch(host):
+            raise _refusal(text, "names no host")
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (we connect, we do not bind)
         tls = parts.scheme == "https"
         if port is None:
@@ -62,4 +69,5 @@ class Address(Struct, frozen=True):
         return f"{'https' if self.tls else 'http'}://{self.authority}{self.path}"
 
 
-_EXAMPLE = "Write it like http://127.0.0.1:11434."
+def _refusal(text: str, why: str) -> UsageError:
+    return UsageError(f"{text[:100]!r} {plain_text(why)}. Write it like http://127.0.0.1:11434.")
