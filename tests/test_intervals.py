@@ -65,9 +65,9 @@ def test_the_bootstrap_of_few_trials_would_cover_too_seldom(
 
 def test_the_bootstrap_agrees_with_scipys_on_skewed_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intervals, "_RESAMPLES", 20_000)
-    rng = random.Random(3)
+    rng = random.Random(4)
     tokens = [float(rng.randint(32, 256)) for _ in range(40)]
-    seconds = [n / TRUTH * rng.lognormvariate(0, 0.7) for n in tokens]
+    seconds = [n / TRUTH * rng.lognormvariate(0, 1.2) for n in tokens]
 
     def rate(y: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
         return np.asarray(y.sum(axis=axis) / x.sum(axis=axis))
