@@ -22,6 +22,8 @@ INTERACTIVE_TPS = 10
 THOUGHT, ANSWER = 2000, 500
 """The example in words: a reasoning model that thinks 2,000 tokens and answers with 500."""
 _STYLES = {"severe": "bold red", "warning": "yellow", "info": "dim"}
+_KEPT_FOR_JSON = ("not_reported", "itl_unknown")
+"""Why a figure is missing that this screen does not show."""
 _MARKS = {"severe": "✗", "warning": "!", "info": "·"}
 
 
@@ -152,6 +154,8 @@ def _findings(cells: list[CellSummary]) -> Iterator[RenderableType]:
     where: dict[tuple[str, str], tuple[Finding, list[str]]] = {}
     for cell in cells:
         for finding in cell.findings:
+            if finding.code in _KEPT_FOR_JSON:
+                continue
             key = (finding.code, finding.evidence)
             where.setdefault(key, (finding, []))[1].append(cell.opened.workload.name)
     for finding, names in where.values():

@@ -1,0 +1,7 @@
+"""``python -m bakeoff``."""
+
+from __future__ import annotations
+
+from bakeoff.cli.main import entry
+
+entry()

