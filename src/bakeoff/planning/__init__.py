@@ -1,0 +1,1 @@
+"""What fits, how fast, and which quantization, before anything is downloaded."""

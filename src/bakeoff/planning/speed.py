@@ -1,0 +1,287 @@
+"""How fast a model decodes and reads prompts on a machine, before it is there: intervals, by plain arithmetic.
+
+The formulas are in ``formula``, the numbers in ``fitted.json`` (written by ``python -m fit``), how far they can be
+trusted in docs/prediction.md. Every figure is one stream without speculation, with its 80 % interval: the misses
+on chips that the fit had not seen. No rate passes the bandwidth limit.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from bakeoff.hardware.cores import cores_of
+from bakeoff.planning.formula import (
+    BATCH,
+    Chip,
+    Decode,
+    Prefill,
+    attention_operations,
+    layer_seconds,
+    operations_per_second,
+    pipelined,
+    reading_seconds,
+)
+from bakeoff.planning.placement import (
+    Part,
+    Placement,
+    Work,
+    all_bytes,
+    bandwidth_limit_tps,
+    parts,
+    placement,
+    work,
+)
+from bakeoff.results.records import Figure
+
+if TYPE_CHECKING:
+    from bakeoff.hardware.machine import Device
+    from bakeoff.models.architecture import Architecture
+
+__all__ = [
+    "Engine",
+    "Placement",
+    "Speed",
+    "Work",
+    "bandwidth_limit_tps",
+    "decode_tps",
+    "placement",
+    "predict",
+    "prefill_tps",
+    "ttft_s",
+    "work",
+]
+
+Engine = Literal["llamacpp", "ollama", "vllm", "mlx"]
+
+CONFIDENCE = 0.80
+PCIE_BYTES_S = 25e9
+"""What PCIe 4.0 × 16 moves in practice; an assumption, since nobody names their slot."""
+STREAMED_FROM = 32
+"""Prompt tokens from which llama.cpp sends the processor's weights to the GPU instead of computing there."""
+DEPTH_OF_BENCH = 64
+"""llama-bench's tg128 starts from an empty context: half of its tokens are cached on average."""
+PROCESSOR_SHARE = 0.5
+"""Of a processor's operations per second, in prefill: an assumption, as is the factor by which it may be wrong."""
+PROCESSOR_OPERATIONS = 0.73e12
+"""Where they are not known: a Core i9-13900K reading 55.2 tokens/s of a 7B model (llama.cpp issue 34)."""
+PROCESSOR_PREFILL_FACTOR = 2.5
+UNMEASURED_FACTOR = 1.2
+"""By how much more a figure may be off for an engine or a kind of model that the fit has few or no rows of."""
+
+
+class Speed(Struct, frozen=True, kw_only=True):
+    """Tokens per second and seconds, each with its 80 % interval, and what the reader must know of them.
+
+    ``decode`` is at depth 0, like llama-bench's tg128. ``limit_tps`` is what the bandwidth allows there.
+    """
+
+    decode: Figure
+    decode_at_context: Figure
+    prefill: Figure
+    ttft: Figure
+    limit_tps: float
+    notes: tuple[str, ...] = ()
+
+
+class Span(Struct, frozen=True):
+    """Seconds with the bounds of an interval; sums take the bounds as moving together."""
+
+    point: float
+    low: float
+    high: float
+
+    @classmethod
+    def around(cls, point: float, log_width: float) -> Span:
+        """The point times and divided by e^log_width."""
+        return cls(point, point * math.exp(-log_width), point * math.exp(log_width))
+
+    def __add__(self, other: Span) -> Span:
+        return Span(self.point + other.point, self.low + other.low, self.high + other.high)
+
+
+NOTHING = Span(0.0, 0.0, 0.0)
+
+
+def predict(
+    asked: Work,
+    placed: Placement,
+    *,
+    engine: Engine = "llamacpp",
+    context: int = 4096,
+    prompt_tokens: int = 500,
+) -> Speed:
+    """Decode at depth 0 and at ``context``, prefill and time to first token of a prompt of so many tokens."""
+    return Speed(
+        decode=decode_tps(asked, placed, DEPTH_OF_BENCH, engine),
+        decode_at_context=decode_tps(asked, placed, context, engine),
+        prefill=prefill_tps(asked, placed, prompt_tokens, engine),
+        ttft=ttft_s(asked, placed, prompt_tokens, engine),
+        limit_tps=bandwidth_limit_tps(asked, placed),
+        notes=_notes(asked, placed, engine),
+    )
+
+
+def decode_tps(asked: Work, placed: Placement, depth: int = DEPTH_OF_BENCH, engine: Engine = "llamacpp") -> Figure:
+    """Tokens per second with so many tokens in the cache. In a split, the times of the parts add up."""
+    seconds = _decode_span(asked, placed, depth, engine)
+    return _rate(seconds, 1, limit=bandwidth_limit_tps(asked, placed, depth))
+
+
+def prefill_tps(asked: Work, placed: Placement, tokens: int = 512, engine: Engine = "llamacpp") -> Figure:
+    """Prompt tokens per second, on average over a prompt of so many tokens in an empty context."""
+    return _rate(_prefill_span(asked, placed, tokens, engine), tokens)
+
+
+def ttft_s(asked: Work, placed: Placement, tokens: int = 500, engine: Engine = "llamacpp") -> Figure:
+    """Seconds from a prompt of so many tokens to the first token: prefill and one step of decode."""
+    seconds = _prefill_span(asked, placed, tokens, engine) + _decode_span(asked, placed, tokens, engine)
+    return Figure(point=seconds.point, low=seconds.low, high=seconds.high, confidence=CONFIDENCE)
+
+
+def _rate(seconds: Span, tokens: int, limit: float = math.inf) -> Figure:
+    return Figure(
+        point=min(tokens / seconds.point, limit),
+        low=min(tokens / seconds.high, limit),
+        high=min(tokens / seconds.low, limit),
+        confidence=CONFIDENCE,
+    )
+
+
+def _decode_span(asked: Work, placed: Placement, depth: int, engine: Engine) -> Span:
+    numbers, held = _numbers(), parts(asked, placed)
+    cached, total = asked.cache_bytes(depth), NOTHING
+    on_devices = sum(part.device is not None for part in held)
+    extra = math.log(UNMEASURED_FACTOR) * ((engine in ("vllm", "mlx")) + (asked.arch.experts is not None))
+    for part in held:
+        if part.device is None:
+            own = numbers["processor"]
+            seconds = (part.read_bytes + cached * part.share) / (part.bandwidth * own["efficiency"])
+            total += Span.around(seconds, own["log_width"] + extra)
+            continue
+        chip, fit = _chip(part.device, alone=on_devices == 1, engine=engine), _decode_fit(part.device.vendor)
+        steps = part.layers * layer_seconds(chip, fit) * _expert_steps(asked.arch)
+        seconds = steps + reading_seconds(part.read_bytes, cached * part.share, chip, fit)
+        total += Span.around(seconds, _width("decode", part.device.vendor) + extra)
+    if on_devices and len(held) > 1:
+        total += Span.around((len(held) - 1) * numbers["shared"]["hop_s"], extra)
+    return total + (Span.around(numbers["ollama_s"], 0.0) if engine == "ollama" else NOTHING)
+
+
+def _prefill_span(asked: Work, placed: Placement, tokens: int, engine: Engine) -> Span:
+    """Devices in a row share the batches; the host's layers take the lesser of computing there and streaming."""
+    held = parts(asked, placed)
+    on_devices = [part for part in held if part.device is not None]
+    batches = math.ceil(tokens / BATCH)
+    extra = math.log(UNMEASURED_FACTOR) * ((engine in ("vllm", "mlx")) + (asked.arch.experts is not None))
+    total = NOTHING
+    for part in held:
+        if part.device is None:
+            total += _host_prefill(asked, placed, part, tokens, extra)
+            continue
+        chip, fit = _chip(part.device, alone=len(on_devices) == 1, engine=engine), _prefill_fit(part.device.vendor)
+        work_s = _operations(asked, part.share, tokens, fit) / operations_per_second(chip, fit)
+        work_s *= pipelined(batches, len(on_devices), fit.pipelining)
+        steps = batches * part.layers * layer_seconds(chip, _decode_fit(part.device.vendor))
+        total += Span.around(work_s + steps * _expert_steps(asked.arch), _width("prefill", part.device.vendor) + extra)
+    return total
+
+
+def _host_prefill(asked: Work, placed: Placement, part: Part, tokens: int, extra: float) -> Span:
+    host = placed.host
+    rate = host.flops * PROCESSOR_SHARE if host.flops else PROCESSOR_OPERATIONS
+    computing = _operations(asked, part.share, tokens, None) / rate
+    # A short prompt still reads all weights once.
+    computing = max(computing, part.read_bytes / (part.bandwidth * _numbers()["processor"]["efficiency"]))
+    here = Span.around(computing, math.log(PROCESSOR_PREFILL_FACTOR) + extra)
+    device = placed.devices[0] if placed.devices else None
+    if device is None or tokens < STREAMED_FROM:
+        return here
+    fit = _prefill_fit(device.vendor)
+    on_gpu = _operations(asked, part.share, tokens, fit) / operations_per_second(_chip(device, True, "llamacpp"), fit)
+    sent = math.ceil(tokens / BATCH) * all_bytes(asked, part) / PCIE_BYTES_S
+    there = Span.around(sent + on_gpu, _width("prefill", device.vendor) + math.log(UNMEASURED_FACTOR) + extra)
+    return min(here, there, key=lambda span: span.point)
+
+
+def _operations(asked: Work, share: float, tokens: int, fit: Prefill | None) -> float:
+    """Operations of a part's share of a prompt, at the cost of its quantization."""
+    cost = getattr(fit, asked.cost, 1.0) if fit else 1.0
+    weight = fit.attention_weight if fit else 1.0
+    arch = asked.arch
+    attention = float(weight * attention_operations(arch.heads * arch.head_dim, arch.layers, tokens))
+    return (2 * asked.parameters * cost + attention) * tokens * share
+
+
+def _chip(device: Device, alone: bool, engine: Engine) -> Chip:
+    """What the formulas ask of a device; cores that are not known as usual for its bandwidth."""
+    known, nvidia = cores_of(device.chip), device.vendor == "nvidia"
+    usual = _numbers()["core_rate_per_bandwidth"]
+    rate = known.rate if known else usual.get(device.vendor, usual["nvidia"]) * device.bandwidth_bytes_s
+    capability = (known.capability or 8.9) if known else 8.9
+    no_graphs = nvidia and engine != "vllm" and (not alone or capability < 8)
+    return Chip(
+        bandwidth=device.bandwidth_bytes_s,
+        core_rate=rate,
+        clock_ghz=known.clock_ghz if known else 1.7,
+        watts=device.tdp_w if nvidia and device.tdp_w else math.inf,
+        launched=float(no_graphs),
+        two_dies=float(known is not None and known.dies > 1),
+        old=float(nvidia and capability < 8),
+        datacentre=float(nvidia and capability in (8.0, 9.0, 10.0, 10.3)),
+    )
+
+
+def _expert_steps(arch: Architecture) -> float:
+    """How much longer a layer's steps take, on average over the layers, where some hold experts."""
+    if arch.experts is None:
+        return 1.0
+    share = 1 - arch.experts.dense_layers / arch.layers
+    return float(1 + share * (_numbers()["experts"]["step_factor"] - 1))
+
+
+def _notes(asked: Work, placed: Placement, engine: Engine) -> tuple[str, ...]:
+    notes = []
+    if engine in ("vllm", "mlx"):
+        notes.append(f"No measurements of {engine} went into the fit: the figures are llama.cpp's, wider.")
+    if asked.arch.experts is not None:
+        notes.append("Mixtures of experts were measured on one chip only: the intervals are wider.")
+    if any(part.device is None for part in parts(asked, placed)):
+        notes.append("What the processor computes is known within a factor, its prefill by assumption only.")
+    if placed.devices and placed.gpu_layers not in (None, asked.arch.layers):
+        notes.append(f"PCIe is taken to move {PCIE_BYTES_S / 1e9:.0f} GB/s.")
+    unknown = sorted({device.chip for device in placed.devices if cores_of(device.chip) is None})
+    notes += [f"The cores of {chip} are not known; usual ones for its bandwidth are assumed." for chip in unknown]
+    return tuple(notes)
+
+
+def _width(what: str, vendor: str) -> float:
+    widths = _numbers()["log_width"][what]
+    return float(widths.get(vendor, widths["other"]))
+
+
+@cache
+def _numbers() -> dict[str, Any]:
+    text = resources.files("bakeoff.planning").joinpath("fitted.json").read_bytes()
+    return msgspec.json.decode(text, type=dict[str, Any])
+
+
+@cache
+def _decode_fit(vendor: str) -> Decode:
+    return msgspec.convert(_merged(vendor), Decode)
+
+
+@cache
+def _prefill_fit(vendor: str) -> Prefill:
+    return msgspec.convert(_merged(vendor), Prefill)
+
+
+def _merged(vendor: str) -> dict[str, Any]:
+    numbers = _numbers()
+    own = numbers["vendors"].get(vendor, numbers["vendors"]["nvidia"])
+    return {**own, **numbers["shared"]}
