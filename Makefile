@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint types layers live bench clean
+.PHONY: demo test lint types layers live bench fit-report clean
 .DEFAULT_GOAL := demo
 
 $(READY): pyproject.toml Makefile
@@ -39,6 +39,9 @@ live: $(READY)  ## tests against the real engines this machine has
 bench: $(READY)  ## the client's own timing error, beside other clients
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@$(BIN)/python -m bench
+
+fit-report: $(READY)  ## fit the planner's speeds again, and write docs/prediction.md
+	@$(BIN)/python -m fit
 
 clean:
 	rm -rf $(VENV) .layers.log .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Fits the planner's numbers on published measurements, and writes how well they predict chips left out."""
