@@ -20,7 +20,7 @@ def command(as_json: bool, seed: int, **_: Any) -> int:
     Q4_K_M (random weights in its exact shape: real speed and memory, no answers) reads and writes tokens.
     """
     from bakeoff.cli.run import measure
-    from bakeoff.run.contestants import EngineOptions
+    from bakeoff.engines.options import EngineOptions
     from bakeoff.run.plan import Protocol
 
     return measure(

@@ -86,7 +86,7 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
     Without --prompt: a word problem and a coding task; for synthetic weights, token ids.
     """
     from bakeoff.engines.address import Address
-    from bakeoff.run.contestants import EngineOptions
+    from bakeoff.engines.options import EngineOptions
     from bakeoff.run.plan import Protocol
     from bakeoff.workload.prompts import read_prompt
 

@@ -7,8 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
+from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.subjects import SubjectText
 from bakeoff.errors import FileError, ModelMissing, UsageError
 from bakeoff.folders import cache_folder
@@ -23,16 +22,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 """(what is being done, bytes done, bytes in all)"""
-
-
-class EngineOptions(Struct, frozen=True, kw_only=True):
-    """What the user set for the engines."""
-
-    url: str | None = None
-    context: int = 2048
-    threads: int | None = None
-    synthetic: bool = False
-    like: Path | None = None
 
 
 def contestant(subject: SubjectText, options: EngineOptions, progress: Progress) -> Contestant:
