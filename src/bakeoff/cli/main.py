@@ -13,6 +13,7 @@ from bakeoff.units import plain_text
 VERBS = {
     "demo": "Measure a small real model and a synthetic R1 distill on this machine.",
     "doctor": "What is this machine, which engines are ready, what is missing?",
+    "plan": "What fits, how fast, and which quantization do I take?",
     "run": "How fast is it really, with how much memory?",
     "runs": "List, show and export what was measured.",
     "synth": "Write a model file of random weights in a real model's exact shape.",
