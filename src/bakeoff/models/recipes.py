@@ -6,6 +6,7 @@ The mix follows ``llama_tensor_get_type`` in llama.cpp's ``src/llama-quant.cpp``
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bakeoff.errors import UsageError
@@ -47,6 +48,7 @@ _ALIASES = {
     "Q4_K": "Q4_K_M",
     "Q3_K": "Q3_K_M",
 }
+_NAMES_KEPT = 1 << 13  # a family's names, which return with every quantization
 _FALLBACK = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0", "TQ1_0": "Q4_0", "TQ2_0": "Q4_0"} | {
     name: "IQ4_NL" for name in TYPES if name.startswith("IQ") or name in ("Q2_K", "Q3_K")
 }
@@ -89,6 +91,7 @@ def types_like(specs: Iterable[TensorSpec]) -> dict[str, str]:
     return {spec.name: spec.type.name for spec in specs}
 
 
+@lru_cache(maxsize=_NAMES_KEPT)
 def layer_of(name: str) -> int | None:
     """The layer that a tensor belongs to, None for embedding, output and what stands beside the layers."""
     head, _, rest = name.partition(".")
@@ -96,6 +99,7 @@ def layer_of(name: str) -> int | None:
     return int(number) if head == "blk" and number.isascii() and number.isdigit() else None
 
 
+@lru_cache(maxsize=_NAMES_KEPT)
 def kind_of(name: str) -> str:
     """A tensor's name without its layer: ``attn_v.weight``."""
     return name if layer_of(name) is None else name.split(".", 2)[-1]

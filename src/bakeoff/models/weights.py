@@ -6,8 +6,9 @@ All functions take tensors under GGUF's names and under Hugging Face's.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bakeoff.models.quants import TYPES
 from bakeoff.models.recipes import shapes
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 KV_ELEMENT_BYTES: dict[str, float] = {
     name: TYPES[name].block_bytes / TYPES[name].block for name in ("F32", "F16", "BF16", "Q8_0", "Q5_0", "Q4_0")
 }
+Place = int | Literal["embedding", "output", "beside"]
+_NAMES_KEPT = 1 << 13  # a family's names, which return with every quantization
 _LAYER = re.compile(r"(?:^|\.)(?:blk|layers)\.(\d{1,6})\.")
 _EXPERT = re.compile(r"_exps\.|\.experts\.|\.switch_mlp\.")
 _EMBEDDING = re.compile(r"^token_embd\.|(?:^|\.)embed_tokens\.")
@@ -53,7 +56,9 @@ def bytes_read_per_token(specs: Sequence[TensorSpec], arch: Architecture) -> flo
     experts the active ones are read, and what all tokens share.
     """
     untied = _has_output(specs)
-    return sum(spec.bytes * _share(spec.name, arch) for spec in specs if not (untied and _EMBEDDING.search(spec.name)))
+    return sum(
+        spec.bytes * _share(spec.name, arch) for spec in specs if not (untied and place_of(spec.name) == "embedding")
+    )
 
 
 def parameters(arch: Architecture) -> int:
@@ -85,36 +90,49 @@ def kv_bytes(arch: Architecture, context: int, element_bytes: float = 2) -> floa
     return _cached_tokens(arch, context) * width * element_bytes
 
 
+@lru_cache(maxsize=_NAMES_KEPT)
+def place_of(name: str) -> Place:
+    """The layer that a tensor belongs to, or ``embedding``, ``output``, or ``beside`` these: norms and the like."""
+    if found := _LAYER.search(name):
+        return int(found[1])
+    if _EMBEDDING.search(name):
+        return "embedding"
+    return "output" if _OUTPUT.search(name) else "beside"
+
+
 def layer_bytes(specs: Iterable[TensorSpec]) -> list[int]:
     """Bytes of each layer, from the first to the last."""
     sums: dict[int, int] = {}
     for spec in specs:
-        if found := _LAYER.search(spec.name):
-            layer = int(found[1])
+        layer = place_of(spec.name)
+        if isinstance(layer, int):
             sums[layer] = sums.get(layer, 0) + spec.bytes
     return [sums[layer] for layer in sorted(sums)]
 
 
 def embedding_bytes(specs: Iterable[TensorSpec]) -> int:
     """Bytes of the input embedding, which llama.cpp keeps in the host's memory."""
-    return sum(spec.bytes for spec in specs if _EMBEDDING.search(spec.name))
+    return sum(spec.bytes for spec in specs if place_of(spec.name) == "embedding")
 
 
 def output_bytes(specs: Sequence[TensorSpec]) -> int:
     """Bytes beside layers and input embedding; a tied embedding counts, as llama.cpp loads it twice."""
-    tied = not _has_output(specs)
-    return sum(
-        spec.bytes for spec in specs if not _LAYER.search(spec.name) and (tied or not _EMBEDDING.search(spec.name))
-    )
+    beside = {"output", "beside"} if _has_output(specs) else {"output", "beside", "embedding"}
+    return sum(spec.bytes for spec in specs if place_of(spec.name) in beside)
 
 
 def _has_output(specs: Iterable[TensorSpec]) -> bool:
-    return any(_OUTPUT.search(spec.name) for spec in specs)
+    return any(place_of(spec.name) == "output" for spec in specs)
+
+
+@lru_cache(maxsize=_NAMES_KEPT)
+def _is_expert(name: str) -> bool:
+    return _EXPERT.search(name) is not None
 
 
 def _share(name: str, arch: Architecture) -> float:
     """The part of a tensor that one token reads."""
-    if arch.experts is None or not _EXPERT.search(name):
+    if arch.experts is None or not _is_expert(name):
         return 1.0
     return arch.experts.active / arch.experts.count
 
