@@ -24,11 +24,13 @@ from bakeoff.results.records import (
     EngineTimings,
     Gpu,
     Host,
+    MemoryPart,
     Model,
     Record,
     Run,
     RunEnded,
     RunStarted,
+    Start,
     Subject,
     Timeline,
     Trial,
@@ -89,6 +91,8 @@ CELL = CellOpened(
         concurrency=2,
     ),
     template_tokens=4,
+    start=Start(ready_s=1.31, page_cache="cold"),
+    engine_memory=(MemoryPart(what="weights", device="CUDA0", bytes=4_460_000_000),),
 )
 TRIAL = Trial(
     cell=3,

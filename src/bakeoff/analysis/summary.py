@@ -47,7 +47,7 @@ def _cell(opened: CellOpened, run: Run) -> CellSummary:
     return CellSummary(
         opened=opened,
         metrics=figures,
-        peak_memory_bytes={"process": _peak(ok)},
+        peak_memory_bytes={"process": _peak(ok), **_told(opened)},
         trials=Counts(
             ok=len(ok),
             failed=sum(t.status == "failed" for t in timed),
@@ -55,6 +55,12 @@ def _cell(opened: CellOpened, run: Run) -> CellSummary:
         ),
         findings=tuple(findings_of(cell)),
     )
+
+
+def _told(opened: CellOpened) -> dict[str, Figure | None]:
+    """What the engine itself says that it holds, all parts together, where it says so."""
+    parts = opened.engine_memory
+    return {"engine": Figure(point=sum(part.bytes for part in parts))} if parts else {}
 
 
 def _peak(trials: list[Trial]) -> Figure | None:

@@ -12,7 +12,7 @@ from typing import Literal, Protocol, Self
 
 from msgspec import Struct
 
-from bakeoff.results.records import EngineTimings, Model, Usage
+from bakeoff.results.records import EngineTimings, MemoryPart, Model, Start, Usage
 
 
 class Prompt(Struct, frozen=True):
@@ -80,7 +80,10 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
 
 class Description(Struct, frozen=True, kw_only=True):
-    """What answers, once it is there. ``opens_thinking``: its chat template already holds ``<think>``."""
+    """What answers, once it is there. ``opens_thinking``: its chat template already holds ``<think>``.
+
+    ``start`` is that of an engine which we started, ``memory`` what the engine says that it holds.
+    """
 
     engine: str
     version: str | None
@@ -91,6 +94,8 @@ class Description(Struct, frozen=True, kw_only=True):
     opens_thinking: bool | None = None
     pids: tuple[int, ...] = ()
     device: Literal["cpu", "gpu", "unknown"] = "unknown"
+    start: Start | None = None
+    memory: tuple[MemoryPart, ...] = ()
 
 
 class Engine(Protocol):

@@ -40,6 +40,8 @@ def _cell(cell: CellSummary) -> dict[str, Any]:
             "attached": subject.attached,
             "settings": subject.settings,
         },
+        "start": msgspec.to_builtins(cell.opened.start),
+        "engine_memory": msgspec.to_builtins(cell.opened.engine_memory),
         "workload": msgspec.to_builtins(workload),
         "metrics": {**figures, "peak_memory_bytes": memory, "energy_j_per_token": {}},
         "trials": msgspec.to_builtins(cell.trials),

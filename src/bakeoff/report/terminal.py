@@ -14,7 +14,7 @@ from rich.text import Text
 
 from bakeoff.analysis.findings import Finding
 from bakeoff.analysis.summary import CellSummary, Summary
-from bakeoff.results.records import Figure, Host, Subject
+from bakeoff.results.records import CellOpened, Figure, Host, Start, Subject
 from bakeoff.units import bytes_text, figure_text, plain_text, seconds_text, significant
 
 INTERACTIVE_TPS = 10
@@ -46,7 +46,7 @@ def _parts(summary: Summary, path: str) -> Iterator[RenderableType]:
     for _, group in groupby(summary.cells, key=lambda cell: cell.opened.subject):
         cells = list(group)
         yield Text()
-        yield _title(cells[0].opened.subject)
+        yield _title(cells[0].opened)
         yield _figures(cells)
         yield from _sentences(cells)
         yield from _findings(cells)
@@ -68,15 +68,28 @@ def host_line(host: Host) -> str:
     return f"{plain_text(host.cpu)}, {cores}, {bytes_text(host.memory_bytes)} memory · {gpus} · {host.os}{power}"
 
 
-def _title(subject: Subject) -> Text:
-    model = subject.model
+def _title(opened: CellOpened) -> Text:
+    subject, model = opened.subject, opened.subject.model
     text = Text(plain_text(" ".join(filter(None, (model.name, model.quant)))), style="bold cyan")
     size = f" · {bytes_text(model.size_bytes)}" if model.size_bytes else ""
     version = f" ({plain_text(subject.engine_version)})" if subject.engine_version else ""
     text.append(f"{size} · {subject.engine}{version}", style="default not bold")
     if model.synthetic and not model.name.startswith("synthetic"):
         text.append(" · synthetic weights", style="magenta not bold")
+    text.append(_layers(subject) + _start(opened.start), style="default not bold")
     return text
+
+
+def _layers(subject: Subject) -> str:
+    on_gpu, layers = (subject.settings.get(name) for name in ("layers_on_gpu", "layers"))
+    return f" · {on_gpu} of {layers} layers on the GPU" if on_gpu is not None and layers else ""
+
+
+def _start(start: Start | None) -> str:
+    if start is None:
+        return ""
+    cache = {"cold": " from a cold page cache", "warm": " with its files in the page cache"}
+    return f" · ready in {seconds_text(start.ready_s)}{cache.get(start.page_cache, '')}"
 
 
 def _figures(cells: list[CellSummary]) -> Table:

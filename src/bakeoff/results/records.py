@@ -71,6 +71,25 @@ class Subject(Struct, frozen=True, kw_only=True):
     settings: dict[str, str | Int64 | float | bool | None] = {}
 
 
+class Start(Struct, frozen=True, kw_only=True):
+    """How an engine that we started came up.
+
+    ``ready_s`` runs from its launch until it was ready to answer. ``page_cache``: *cold*, none of the model's files
+    lay in the system's cache; *warm*, some did; *unknown*, the system does not tell.
+    """
+
+    ready_s: float
+    page_cache: Literal["cold", "warm", "unknown"] = "unknown"
+
+
+class MemoryPart(Struct, frozen=True, kw_only=True):
+    """One allocation as the engine tells it: ``what`` is weights, kv_cache, compute, output, state or all."""
+
+    what: str
+    device: str
+    bytes: Int64
+
+
 class Workload(Struct, frozen=True, kw_only=True):
     """What is asked of it. ``prompt`` is the text, or None where token ids were sent."""
 
@@ -147,6 +166,8 @@ class CellOpened(Record, frozen=True, kw_only=True, tag="cell"):
     subject: Subject
     workload: Workload
     template_tokens: Int64 | None = None
+    start: Start | None = None
+    engine_memory: tuple[MemoryPart, ...] = ()
 
 
 class Trial(Record, frozen=True, kw_only=True, tag="trial"):

@@ -121,7 +121,9 @@ class Runner:
         """
         about = session.about
         subject = subject_of(session.contestant.text, about)
-        opened = CellOpened(cell=self._cells, subject=subject, workload=workload)
+        opened = CellOpened(
+            cell=self._cells, subject=subject, workload=workload, start=about.start, engine_memory=about.memory
+        )
         attempts = [await self._must(session, opened, 0)]
         reuses = attempts[0].usage.cached_tokens is not None and not about.capabilities.cache_off
         if workload.cache == "cold" and reuses:
