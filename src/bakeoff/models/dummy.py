@@ -1,0 +1,65 @@
+"""A model's folder as Hugging Face lays it out, without weights: engines that make up random ones open it.
+
+Its tokenizer knows one word an id and no special token, so that every id that is generated shows as text.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from bakeoff.errors import FileError
+from bakeoff.models.architecture import Architecture
+from bakeoff.models.config_write import config_json
+
+FORMAT = 1
+
+
+def dummy_folder(arch: Architecture, folder: Path, dtype: str = "bfloat16") -> Path:
+    """Path of the model's folder, written into ``folder`` unless it is there already.
+
+    Raises FileError where it cannot be written.
+    """
+    path = folder / f"{arch.short or arch.name.rpartition('/')[2]}-{dtype}-dummy-{FORMAT}"
+    if path.is_dir():
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        half_made = Path(tempfile.mkdtemp(prefix=".dummy-", dir=folder))
+        try:
+            (half_made / "config.json").write_bytes(config_json(arch, dtype))
+            (half_made / "tokenizer.json").write_bytes(msgspec.json.encode(_tokenizer(arch.vocab)))
+            (half_made / "tokenizer_config.json").write_bytes(
+                msgspec.json.encode(
+                    {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": arch.max_position}
+                )
+            )
+            half_made.chmod(0o755)
+            half_made.rename(path)
+        finally:
+            shutil.rmtree(half_made, ignore_errors=True)
+    except OSError as error:
+        if path.is_dir():  # another has just made it
+            return path
+        raise FileError(
+            f"{path} could not be written ({error.strerror}). Set BAKEOFF_HOME to another folder."
+        ) from error
+    return path
+
+
+def _tokenizer(vocab: int) -> dict[str, object]:
+    """A ``tokenizer.json`` that maps each word ``w0``, ``w1``, … to its number."""
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "post_processor": None,
+        "decoder": None,
+        "model": {"type": "WordLevel", "vocab": {f"w{number}": number for number in range(vocab)}, "unk_token": "w0"},
+    }
