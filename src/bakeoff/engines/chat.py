@@ -1,4 +1,4 @@
-"""Chat completions as OpenAI-compatible servers stream them, llama-server's additions included."""
+"""Completions as OpenAI-compatible servers stream them, with what llama-server and vLLM add."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class _Delta(Struct):
 
 class _Choice(Struct):
     delta: _Delta = msgspec.field(default_factory=_Delta)
+    text: str | None = None
     finish_reason: str | None = None
 
 
@@ -65,24 +66,46 @@ class LlamaTimings(Struct):
         return Usage(prompt_tokens=whole, cached_tokens=self.cache_n, output_tokens=self.predicted_n)
 
 
-class _ChatChunk(Struct):
+class VllmMetrics(Struct):
+    """vLLM's own account (``--enable-per-request-metrics``), by its engine's clock.
+
+    Waiting for a turn, from the turn to the first token, and from it to the last, which are n − 1 intervals.
+    """
+
+    queue_time_ms: float | None = None
+    time_to_first_token_ms: float | None = None
+    generation_time_ms: float | None = None
+
+    def timings(self) -> EngineTimings:
+        return EngineTimings(
+            queue_s=None if self.queue_time_ms is None else self.queue_time_ms / 1e3,
+            prefill_s=None if self.time_to_first_token_ms is None else self.time_to_first_token_ms / 1e3,
+            decode_s=None if self.generation_time_ms is None else self.generation_time_ms / 1e3,
+        )
+
+
+class _Chunk(Struct):
     choices: list[_Choice] = msgspec.field(default_factory=list)
     usage: _Usage | None = None
     timings: LlamaTimings | None = None
+    metrics: VllmMetrics | None = None
     error: Any = None
     code: Any = None
 
 
-_decode = msgspec.json.Decoder(_ChatChunk).decode
+_decode = msgspec.json.Decoder(_Chunk).decode
 
 
 async def stream_chat(
     connection: Connection, body: dict[str, Any], headers: dict[str, str], path: str = "/v1/chat/completions"
 ) -> AsyncIterator[StreamEvent]:
-    """Send one chat completion and give its events. Raises as the transport does, and BrokenReply."""
+    """Send one completion, of a chat or (by ``path``) of a text, and give its events.
+
+    Raises as the transport does, and BrokenReply.
+    """
     request = HttpRequest(path=path, body=msgspec.json.encode(body), headers=headers)
     finish: str | None = None
-    usage, timings = _Usage(), LlamaTimings()
+    usage, timings, metrics = _Usage(), LlamaTimings(), None
     async for item in connection.exchange(request, "sse"):
         match item:
             case Message(at_ns, data):
@@ -92,19 +115,21 @@ async def stream_chat(
                 chunk = decoded(_decode, data)
                 usage = chunk.usage or usage
                 timings = chunk.timings or timings
+                metrics = chunk.metrics or metrics
                 counted = chunk.usage.completion_tokens if chunk.usage and chunk.choices else None
                 if chunk.timings is not None and chunk.timings.predicted_n is not None:
                     counted = chunk.timings.predicted_n
                 for choice in chunk.choices[:1]:
                     finish = choice.finish_reason or finish
                     delta = choice.delta
+                    text = delta.content or choice.text or ""
                     thought = delta.reasoning or delta.reasoning_content or ""
-                    if thought or delta.content:
-                        yield Chunk(at_ns, delta.content or "", thought, counted)
+                    if thought or text:
+                        yield Chunk(at_ns, text, thought, counted)
             case Sent(at_ns):
                 yield Begun(at_ns)
             case Ended():
-                yield finished(item, finish, _usage(usage, timings), timings.timings())
+                yield finished(item, finish, _usage(usage, timings), (metrics or timings).timings())
 
 
 def finished(end: Ended, finish: str | None, usage: Usage, timings: EngineTimings) -> Finished:

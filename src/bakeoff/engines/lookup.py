@@ -27,13 +27,33 @@ async def get_json(
 ) -> Any:
     """GET (or, with a body, POST) and decode the JSON answer; ``timeout_s`` is for the whole of it.
 
-    Raises ServerUnreachable, ServerSilent, ServerRefused (any status but 200), BrokenReply (not JSON, too long).
+    Raises as ``get_bytes`` does, and BrokenReply where the answer is not JSON.
     """
-    import httpx
     import msgspec
 
-    address = Address.parse(url)
-    where = Address(address.host, address.port, address.tls).url
+    data = await get_bytes(url, headers, body=body, timeout_s=timeout_s, name=name, start=start)
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BrokenReply(f"{_where(url)} answers, but not in JSON: is it another server? Check --url.") from error
+
+
+async def get_bytes(
+    url: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    body: dict[str, Any] | None = None,
+    timeout_s: float = 30.0,
+    name: str = "server",
+    start: str = "Start it",
+) -> bytes:
+    """GET (or, with a body, POST) the answer as it is; ``timeout_s`` is for the whole of it.
+
+    Raises ServerUnreachable, ServerSilent, ServerRefused (any status but 200), BrokenReply (too long, not HTTP).
+    """
+    import httpx
+
+    where = _where(url)
     try:
         async with (
             asyncio.timeout(timeout_s),
@@ -53,10 +73,12 @@ async def get_json(
         raise BrokenReply(f"What {where} answered is not HTTP/1.1: {error_text(str(error).encode())}") from error
     if reply.status_code != 200:
         raise ServerRefused(f"{where} answered {reply.status_code}: {error_text(data)}", reply.status_code)
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BrokenReply(f"{where} answers, but not in JSON: is it another server? Check --url.") from error
+    return data
+
+
+def _where(url: str) -> str:
+    address = Address.parse(url)
+    return Address(address.host, address.port, address.tls).url
 
 
 def some_names(names: Iterable[str]) -> str:

@@ -118,12 +118,31 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 
 class EngineTimings(Struct, frozen=True, kw_only=True):
-    """The engine's own account of one request. ``decode_s`` spans ``output_tokens`` − 1 intervals."""
+    """The engine's own account of one request. ``decode_s`` spans ``output_tokens`` − 1 intervals.
+
+    ``queue_s`` is how long the request waited for its turn.
+    """
 
     prefill_tokens: Int64 | None = None
     prefill_s: float | None = None
     decode_s: float | None = None
     load_s: float | None = None
+    queue_s: float | None = None
+
+
+class EngineCounts(Struct, frozen=True, kw_only=True):
+    """What the engine counted from just before a trial to just after it, over all whom it serves.
+
+    ``requests`` came to their end; ``preemptions`` lost their place in a full KV cache and were evaluated again;
+    ``queue_s`` is the time that all of them waited for their turn, ``waiting`` how many still did before or after,
+    and ``kv_cache_used`` the share of the KV cache, 0 to 1, that was taken before or after: by others.
+    """
+
+    requests: Int64 | None = None
+    preemptions: Int64 | None = None
+    queue_s: float | None = None
+    waiting: Int64 | None = None
+    kv_cache_used: float | None = None
 
 
 class Timeline(Struct, frozen=True, kw_only=True):
@@ -192,6 +211,7 @@ class Trial(Record, frozen=True, kw_only=True, tag="trial"):
     clock_step_ns: Int64 = 0
     memory_peak_bytes: Int64 | None = None
     others_cpu: float | None = None
+    engine_counts: EngineCounts | None = None
     text: str | None = None
     error: str | None = None
 
