@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from bakeoff.engines.base import Prompt, Request
+from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.subjects import parse_subject
 from bakeoff.errors import BakeoffError
 from bakeoff.measurement.metrics import output_tokens
-from bakeoff.run.contestants import EngineOptions, contestant
+from bakeoff.run.contestants import contestant
 from bakeoff.run.trial import Recorder, perform
 from bench.targets import progress
 

@@ -47,7 +47,7 @@ def _cell(opened: CellOpened, run: Run) -> CellSummary:
     return CellSummary(
         opened=opened,
         metrics=figures,
-        peak_memory_bytes={"process": _peak(ok), **_told(opened)},
+        peak_memory_bytes={"process": _peak([t.memory_peak_bytes for t in ok]), **_told(opened, ok)},
         trials=Counts(
             ok=len(ok),
             failed=sum(t.status == "failed" for t in timed),
@@ -57,13 +57,16 @@ def _cell(opened: CellOpened, run: Run) -> CellSummary:
     )
 
 
-def _told(opened: CellOpened) -> dict[str, Figure | None]:
-    """What the engine itself says that it holds, all parts together, where it says so."""
+def _told(opened: CellOpened, trials: list[Trial]) -> dict[str, Figure | None]:
+    """What the engine itself says that it held at most, else that it holds, all parts together."""
+    peak = _peak([trial.engine.peak_memory_bytes for trial in trials])
+    if peak is not None:
+        return {"engine": peak}
     parts = opened.engine_memory
     return {"engine": Figure(point=sum(part.bytes for part in parts))} if parts else {}
 
 
-def _peak(trials: list[Trial]) -> Figure | None:
+def _peak(told: list[int | None]) -> Figure | None:
     """The highest of the trials' peaks: a peak has no interval."""
-    peaks = [trial.memory_peak_bytes for trial in trials if trial.memory_peak_bytes is not None]
+    peaks = [peak for peak in told if peak is not None]
     return Figure(point=max(peaks), n=len(peaks)) if peaks else None

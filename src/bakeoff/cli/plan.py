@@ -110,9 +110,19 @@ def _plans(models: tuple[str, ...], asked: Any, needs: Any, options: dict[str, A
         quants = (*QUANTS, *MLX_QUANTS)
     sources = _sources(models, quants)
     return [
-        MachinePlan(machine=machine, rows=plan(machine, sources, asked, needs), price=price)
+        MachinePlan(machine=machine, rows=plan(machine, sources, asked, needs, _learned(machine)), price=price)
         for machine, price in machines
     ]
+
+
+def _learned(machine: Machine) -> dict[Any, Any]:
+    """What this machine's runs taught; nothing of any other's."""
+    if not machine.is_this:
+        return {}
+    from bakeoff.cli.history import learned_here
+    from bakeoff.hardware.host import this_host
+
+    return learned_here(this_host())
 
 
 def _machines(options: dict[str, Any]) -> list[tuple[Machine, str]]:

@@ -130,22 +130,27 @@ def _default_subjects(url: str | None) -> list[str]:
 
 def measure(wanted: list[tuple[str, Any]], protocol: Any, as_json: bool) -> int:
     """Measure subjects with their engine options, show the result; the exit code."""
+    from bakeoff.cli.history import learned_here
     from bakeoff.cli.live import LiveProgress
     from bakeoff.cli.show import show_run
     from bakeoff.engines.subjects import parse_subject
     from bakeoff.folders import runs_folder
+    from bakeoff.hardware.detect import this_machine
     from bakeoff.hardware.host import this_host
     from bakeoff.run.contestants import contestant
+    from bakeoff.run.predicting import Predictor
     from bakeoff.run.session import Entrant, LazyRunFile, run_all
 
     parsed = [(parse_subject(text), options) for text, options in wanted]
     command_line = shlex.join(["bakeoff", *sys.argv[1:]])
-    file = LazyRunFile(runs_folder(), command_line, protocol.seed, this_host())
+    host = this_host()
+    predictor = Predictor(this_machine(), learned_here(host))
+    file = LazyRunFile(runs_folder(), command_line, protocol.seed, host)
     with LiveProgress() as live:
         entrants = [
             Entrant(subject.text, partial(contestant, subject, options, live.bytes_done)) for subject, options in parsed
         ]
-        errors = run_all(entrants, protocol, file, live)
+        errors = run_all(entrants, protocol, file, live, predictor)
     if not file.exists:
         for error in errors[:-1]:
             click.echo(f"Error: {error}", err=True)

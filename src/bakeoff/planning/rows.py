@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
+from bakeoff.models.mlx import MLX_TYPES
 from bakeoff.planning.choice import Choice, Fits, Needs, choose
 from bakeoff.planning.fit import Fit, fit
+from bakeoff.planning.learned import Correction, DeviceKind, corrected
 from bakeoff.planning.speed import Engine, Placement, Speed, predict, work
 
 if TYPE_CHECKING:
@@ -30,7 +32,10 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """One quantization of one model on one machine. ``file_bytes`` is None where nobody tells it."""
+    """One quantization of one model on one machine. ``file_bytes`` is None where nobody tells it.
+
+    ``measurements``: how many of this machine's own the speeds rest on.
+    """
 
     hardware: str
     model: str
@@ -40,6 +45,7 @@ class Row(Struct, frozen=True, kw_only=True):
     speed: Speed
     file_bytes: int | None
     layers: int
+    measurements: int = 0
     recommended: bool = False
     reason: str = ""
 
@@ -60,10 +66,27 @@ class Row(Struct, frozen=True, kw_only=True):
         return self.speed.decode_at_context.point
 
 
-def plan(machine: Machine, sources: Sequence[Source], asked: Asked, needs: Needs) -> list[Row]:
-    """A row for each source, in order; of each model at most one is recommended, and all carry the reason."""
-    rows = [_row(machine, source, asked) for source in sources]
+def plan(
+    machine: Machine,
+    sources: Sequence[Source],
+    asked: Asked,
+    needs: Needs,
+    learned: Mapping[DeviceKind, Correction] | None = None,
+) -> list[Row]:
+    """A row for each source, in order; of each model at most one is recommended, and all carry the reason.
+
+    ``learned`` is what this machine's own runs taught; it is for this machine alone.
+    """
+    rows = [_taught(_row(machine, source, asked), machine, learned or {}) for source in sources]
     return list(_recommended(rows, needs))
+
+
+def _taught(row: Row, machine: Machine, learned: Mapping[DeviceKind, Correction]) -> Row:
+    whole = row.fit.gpu_layers == row.layers
+    kind: DeviceKind | None = "cpu" if not machine.devices else "gpu" if whole else None
+    if kind is None or kind not in learned:
+        return row
+    return structs.replace(row, speed=corrected(row.speed, learned[kind]), measurements=learned[kind].n)
 
 
 def choices(rows: Iterable[Row], needs: Needs) -> list[tuple[str, Row | None, str]]:
@@ -76,12 +99,13 @@ def choices(rows: Iterable[Row], needs: Needs) -> list[tuple[str, Row | None, st
 
 
 def _row(machine: Machine, source: Source, asked: Asked) -> Row:
+    engine: Engine = "mlx" if source.quant in MLX_TYPES else asked.engine
     fitted = fit(
         machine,
         source.architecture,
         source.tensors,
         context=asked.context,
-        engine=asked.engine,
+        engine=engine,
         streams=asked.streams,
         kv_type=asked.kv_type,
         flash_attention=asked.flash_attention,
@@ -91,7 +115,7 @@ def _row(machine: Machine, source: Source, asked: Asked) -> Row:
     speed = predict(
         work(source.architecture, source.tensors, asked.kv_type),
         placed,
-        engine=asked.engine,
+        engine=engine,
         context=asked.context,
         prompt_tokens=PROMPT_TOKENS,
     )

@@ -44,6 +44,7 @@ def _cell(cell: CellSummary) -> dict[str, Any]:
         "engine_memory": msgspec.to_builtins(cell.opened.engine_memory),
         "workload": msgspec.to_builtins(workload),
         "metrics": {**figures, "peak_memory_bytes": memory, "energy_j_per_token": {}},
+        "predicted": msgspec.to_builtins(cell.opened.predicted),
         "trials": msgspec.to_builtins(cell.trials),
         "findings": [msgspec.to_builtins(finding) for finding in cell.findings],
     }

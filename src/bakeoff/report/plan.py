@@ -25,11 +25,10 @@ SIDE_BY_SIDE = 3
 
 
 class MachinePlan(Struct, frozen=True, kw_only=True):
-    """One machine and its rows. ``corrected`` says how many measurements of this machine the figures rest on."""
+    """One machine and its rows; its price in words where a budget was given."""
 
     machine: Machine
     rows: Sequence[Row]
-    corrected: int = 0
     price: str = ""
 
 
@@ -61,6 +60,7 @@ def _row(row: Row) -> dict[str, Any]:
         "prefill_tps": msgspec.to_builtins(speed.prefill),
         "ttft_s": msgspec.to_builtins(speed.ttft),
         "bandwidth_limit_tps": speed.limit_tps,
+        "from_measurements": row.measurements,
         "recommended": row.recommended,
         "reason": row.reason,
     }
@@ -206,8 +206,10 @@ def _notes(plans: Sequence[MachinePlan]) -> Iterator[RenderableType]:
     for note in list(notes)[:MANY_NOTES]:
         yield Text(f"· {plain_text(note)}", "dim")
     for plan in plans:
-        if plan.corrected:
-            yield Text(f"· {plain_text(plan.machine.name)}: from your measurements ({plan.corrected} of them).", "dim")
+        measured = max((row.measurements for row in plan.rows), default=0)
+        if measured:
+            count = f"{measured} of them" if measured > 1 else "one so far"
+            yield Text(f"· {plain_text(plan.machine.name)}: speeds are from your measurements ({count}).", "dim")
 
 
 def machine_line(machine: Machine) -> str:

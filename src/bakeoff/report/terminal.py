@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bakeoff.analysis.findings import Finding
+from bakeoff.analysis.predicted import decode_miss
 from bakeoff.analysis.summary import CellSummary, Summary
 from bakeoff.results.records import CellOpened, Figure, Host, Start, Subject
 from bakeoff.units import bytes_text, figure_text, plain_text, seconds_text, significant
@@ -49,6 +50,7 @@ def _parts(summary: Summary, path: str) -> Iterator[RenderableType]:
         yield _title(cells[0].opened)
         yield _figures(cells)
         yield from _sentences(cells)
+        yield from _predictions(cells)
         yield from _findings(cells)
     for failure in summary.run.failures:
         yield Text()
@@ -160,6 +162,23 @@ def _sentences(cells: list[CellSummary]) -> Iterator[RenderableType]:
         f"{seconds_text(ANSWER / slowest, 2)}, and {THOUGHT:,} tokens of thinking before them "
         f"{seconds_text(THOUGHT / slowest, 2)} more."
     )
+
+
+def _predictions(cells: list[CellSummary]) -> Iterator[RenderableType]:
+    """How far off the planner was, of the first cell that tells."""
+    for cell in cells:
+        miss = decode_miss(cell)
+        if miss is None:
+            continue
+        predicted = miss.predicted
+        low, high = (significant(bound, 2) for bound in (predicted.low or 0, predicted.high or 0))
+        where = "within" if miss.inside else "outside"
+        side = "above" if miss.off >= 0 else "below"
+        yield Text(
+            f"Predicted for the {plain_text(cell.opened.workload.name)}: {significant(predicted.point, 2)} tokens/s "
+            f"({low}–{high}); measured is {abs(miss.off):.0%} {side} that, {where} the interval."
+        )
+        return
 
 
 def _findings(cells: list[CellSummary]) -> Iterator[RenderableType]:

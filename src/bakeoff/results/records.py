@@ -20,6 +20,32 @@ Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """Whole numbers as other languages hold them; JSON itself has no limit."""
 
 
+class Figure(Struct, frozen=True, kw_only=True):
+    """A figure with its interval; ``low`` and ``high`` are None where n does not allow one."""
+
+    point: float
+    low: float | None = None
+    high: float | None = None
+    confidence: float = 0.95
+    n: Int64 = 1
+
+
+class Prediction(Struct, frozen=True, kw_only=True):
+    """What the planner said before the first trial, with 80 % intervals.
+
+    ``plain_…`` are the points before what earlier runs on this machine taught. No rate of one stream can pass
+    ``limit_tps``, unless the model fits the processor's cache.
+    """
+
+    device: Literal["cpu", "gpu"]
+    decode_tps: Figure
+    prefill_tps: Figure
+    plain_decode_tps: float
+    plain_prefill_tps: float
+    limit_tps: float
+    memory_bytes: int
+
+
 class Record(Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of everything that is one line of a run file."""
 
@@ -74,11 +100,13 @@ class Subject(Struct, frozen=True, kw_only=True):
 class Start(Struct, frozen=True, kw_only=True):
     """How an engine that we started came up.
 
-    ``ready_s`` runs from its launch until it was ready to answer. ``page_cache``: *cold*, none of the model's files
+    ``ready_s`` runs from its launch until it was ready to answer; where we only had a running server load the model,
+    that alone. ``load_s`` is the part of it that the model's load took, where it is known apart. ``page_cache``: *cold*, none of the model's files
     lay in the system's cache; *warm*, some did; *unknown*, the system does not tell.
     """
 
     ready_s: float
+    load_s: float | None = None
     page_cache: Literal["cold", "warm", "unknown"] = "unknown"
 
 
@@ -120,7 +148,8 @@ class Usage(Struct, frozen=True, kw_only=True):
 class EngineTimings(Struct, frozen=True, kw_only=True):
     """The engine's own account of one request. ``decode_s`` spans ``output_tokens`` − 1 intervals.
 
-    ``queue_s`` is how long the request waited for its turn.
+    ``queue_s`` is how long the request waited for its turn, ``peak_memory_bytes`` the most that the engine says it
+    held meanwhile.
     """
 
     prefill_tokens: Int64 | None = None
@@ -128,6 +157,7 @@ class EngineTimings(Struct, frozen=True, kw_only=True):
     decode_s: float | None = None
     load_s: float | None = None
     queue_s: float | None = None
+    peak_memory_bytes: Int64 | None = None
 
 
 class EngineCounts(Struct, frozen=True, kw_only=True):
@@ -184,6 +214,7 @@ class CellOpened(Record, frozen=True, kw_only=True, tag="cell"):
     cell: Int64
     subject: Subject
     workload: Workload
+    predicted: Prediction | None = None
     template_tokens: Int64 | None = None
     start: Start | None = None
     engine_memory: tuple[MemoryPart, ...] = ()
@@ -245,13 +276,3 @@ class Run(Struct, frozen=True, kw_only=True):
     def trials_of(self, cell: int, purpose: Purpose = "timed") -> list[Trial]:
         """The trials of one cell, in the order in which they ran."""
         return [trial for trial in self.trials if trial.cell == cell and trial.purpose == purpose]
-
-
-class Figure(Struct, frozen=True, kw_only=True):
-    """A figure with its interval; ``low`` and ``high`` are None where n does not allow one."""
-
-    point: float
-    low: float | None = None
-    high: float | None = None
-    confidence: float = 0.95
-    n: Int64 = 1

@@ -14,7 +14,9 @@ from bakeoff.folders import cache_folder
 from bakeoff.hardware.host import default_threads
 from bakeoff.models.catalogue import find
 from bakeoff.models.gguf import Header, architecture_of, is_synthetic, quant_of, read_header
+from bakeoff.models.names import engine_name
 from bakeoff.results.records import Model
+from bakeoff.run.predicting import Weights
 from bakeoff.run.runner import Contestant
 
 if TYPE_CHECKING:
@@ -30,15 +32,16 @@ def contestant(subject: SubjectText, options: EngineOptions, progress: Progress)
         return _embedded(subject, options, progress)
     if options.synthetic:
         raise UsageError(f"--synthetic is for llamacpp: {subject.text} has the weights that its server has.")
-    return Contestant(subject.text, _engine(subject, options), _any_ids)
+    return Contestant(subject.text, _engine(subject, options, progress), _any_ids)
 
 
-def _engine(subject: SubjectText, options: EngineOptions) -> Engine:
+def _engine(subject: SubjectText, options: EngineOptions, progress: Progress) -> Engine:
     match subject.engine:
         case "ollama":
             from bakeoff.engines.ollama import Ollama
 
-            return Ollama(subject.model, options.url, context=options.context)
+            wanted = engine_name("ollama", subject.model, subject.quant)
+            return Ollama(wanted.name, options, expects=wanted, progress=progress)
         case "openai":
             from bakeoff.engines.openai import OpenAICompatible
 
@@ -70,8 +73,13 @@ def _embedded(subject: SubjectText, options: EngineOptions, progress: Progress) 
         threads=options.threads or default_threads(),
         opens_thinking=template_opens_thinking(template if isinstance(template, str) else None),
     )
-    vocab = architecture_of(header).vocab
-    return Contestant(subject.text, engine, lambda count, seed: tuple(synthetic_prompt(vocab, count, seed)))
+    arch = architecture_of(header)
+    return Contestant(
+        subject.text,
+        engine,
+        lambda count, seed: tuple(synthetic_prompt(arch.vocab, count, seed)),
+        Weights(arch, header.tensors),
+    )
 
 
 def _weights(subject: SubjectText, options: EngineOptions, progress: Progress) -> Path:

@@ -15,8 +15,9 @@ from bakeoff.errors import EngineCrashed, EngineError, ServerRefused
 from bakeoff.measurement.load import cpu_times, others_share
 from bakeoff.measurement.memory import peak_bytes, reset_peak
 from bakeoff.measurement.metrics import client_decode_parts
-from bakeoff.results.records import AnyRecord, CellFailed, CellOpened, Purpose, Subject, Trial, Workload
+from bakeoff.results.records import AnyRecord, CellFailed, CellOpened, Prediction, Purpose, Subject, Trial, Workload
 from bakeoff.run.plan import AUTO_FEWEST, AUTO_HALF_WIDTH, AUTO_MOST, Protocol, request_for, workloads
+from bakeoff.run.predicting import Predictor, Weights
 from bakeoff.run.trial import Recorder, perform
 from bakeoff.stats.intervals import ratio_of_sums
 from bakeoff.workload.prompts import trial_seed
@@ -28,11 +29,15 @@ TokenIds = Callable[[int, int], tuple[int, ...]]
 
 
 class Contestant(Struct, frozen=True):
-    """A subject as it was written, its engine not yet entered, and how to make prompts of token ids for it."""
+    """A subject as it was written, its engine not yet entered, and how to make prompts of token ids for it.
+
+    ``weights`` are its model's shape and tensors, where they are known before it runs.
+    """
 
     text: str
     engine: Engine
     token_ids: TokenIds
+    weights: Weights | None = None
 
 
 class _Session(Struct, frozen=True):
@@ -81,10 +86,17 @@ class _Cell:
 class Runner:
     """Measures one contestant after the other; every record goes to ``write`` before the next trial starts."""
 
-    def __init__(self, protocol: Protocol, write: Callable[[AnyRecord], None], observer: Observer) -> None:
+    def __init__(
+        self,
+        protocol: Protocol,
+        write: Callable[[AnyRecord], None],
+        observer: Observer,
+        predictor: Predictor | None = None,
+    ) -> None:
         self._protocol = protocol
         self._write = write
         self._observer = observer
+        self._predictor = predictor
         self._cells = 0
 
     async def measure(self, contestant: Contestant) -> None:
@@ -130,10 +142,17 @@ class Runner:
             attempts.append(await self._must(session, opened, 1))
             opened = msgspec.structs.replace(opened, template_tokens=attempts[-1].usage.cached_tokens)
         self._cells += 1
+        opened = msgspec.structs.replace(opened, predicted=self._predict(session, workload, attempts[0]))
         self._write(opened)
         for attempt in attempts:
             self._write(attempt)
         return _Cell(opened)
+
+    def _predict(self, session: _Session, workload: Workload, warm_up: Trial) -> Prediction | None:
+        weights, tokens = session.contestant.weights, warm_up.usage.prompt_tokens
+        if self._predictor is None or weights is None or not tokens:
+            return None
+        return self._predictor(weights, session.about, workload, tokens)
 
     async def _must(self, session: _Session, opened: CellOpened, index: int) -> Trial:
         """A warm-up: its error is raised, since no trial would fare better."""

@@ -15,6 +15,7 @@ from bakeoff.results.records import SCHEMA, AnyRecord, CellFailed, Host, RunEnde
 from bakeoff.results.runfile import RunWriter
 from bakeoff.results.store import new_run_id, run_path
 from bakeoff.run.plan import Protocol
+from bakeoff.run.predicting import Predictor
 from bakeoff.run.runner import Contestant, Observer, Runner
 
 _T = TypeVar("_T")
@@ -63,7 +64,11 @@ class LazyRunFile:
 
 
 def run_all(
-    entrants: Sequence[Entrant], protocol: Protocol, file: LazyRunFile, observer: Observer
+    entrants: Sequence[Entrant],
+    protocol: Protocol,
+    file: LazyRunFile,
+    observer: Observer,
+    predictor: Predictor | None = None,
 ) -> list[BakeoffError]:
     """Measure each entrant; give the errors of those that could not be, which the file holds as well.
 
@@ -71,7 +76,7 @@ def run_all(
     """
     errors: list[BakeoffError] = []
     try:
-        run_async(_run_all(entrants, Runner(protocol, file.write, observer), file, errors))
+        run_async(_run_all(entrants, Runner(protocol, file.write, observer, predictor), file, errors))
     except KeyboardInterrupt:
         _end(file, "interrupted")
         kept = f"What was measured is in {file.path}." if file.exists else "Nothing was measured yet."
