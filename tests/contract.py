@@ -54,7 +54,7 @@ BEFORE_THE_FAULT = 2
 IN_THE_STREAM = ("error in the stream", "broken", "cut", "ended early", "silent", "crashed")
 
 ENDLESS = 1_000_000_000
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 async def _nothing() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -24,8 +25,10 @@ from bakeoff.engines.child import ChildConfig, ChildReply
 from bakeoff.engines.llama_server import stream_llama
 from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ServerSilent
 from bakeoff.results.records import Model
+from bakeoff.units import plain_text
 
 LOAD_TIMEOUT_S = 900.0
+_ERROR_LINE = re.compile(r"[\d.]+ E ")
 _INSTALL = "Install the embedded engine with: pip install 'bakeoff[embedded]'"
 
 
@@ -79,17 +82,19 @@ class EmbeddedLlama:
             raise EngineCrashed(f"The llama.cpp engine ended while it loaded {self._path.name}{self._reason()}.")
         self._reply = msgspec.json.decode(line, type=ChildReply)
         if self._reply.error:
-            raise EngineError(f"llama.cpp cannot load {self._path.name}: {self._reply.error}{self._reason()}.")
+            words = self._reply.error.rstrip(".")
+            raise EngineError(f"llama.cpp cannot load {self._path.name}: {words}{self._reason()}.")
 
     def _reason(self) -> str:
-        """What the log says went wrong: its last line that names an error."""
+        """What the log says went wrong: its first line of level E, else the first that speaks of an error."""
         if self._log is None:
             return ""
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - 64_000))
         lines = self._log.read().decode("utf-8", "replace").splitlines()
-        told = [line for line in lines if "error" in line.lower() or "failed" in line.lower()]
-        return f" ({told[0].split(':', 1)[-1].strip()[:200]})" if told else ""
+        told = [line for line in lines if _ERROR_LINE.match(line)]
+        told = told or [line for line in lines if "error" in line.lower() or "failed" in line.lower()]
+        return f" ({plain_text(told[0]).split(': ', 1)[-1].strip()[:200]})" if told else ""
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
