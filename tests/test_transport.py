@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import trustme
 
+from bakeoff.engines import wires
 from bakeoff.engines.framing import FramingName
 from bakeoff.engines.stamping import may_stamp
 from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent, Timeouts
@@ -262,3 +263,22 @@ def test_kernel_time_orders_the_tokens_of_a_server_that_logs_its_sends() -> None
 
 def test_a_request_struct_is_plain_data() -> None:
     assert msgspec.to_builtins(ASK)["method"] == "POST"
+
+
+@pytest.mark.skipif(not may_stamp(), reason="Linux only")
+def test_a_request_counts_as_sent_when_it_is_handed_over_however_late_we_run_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, send = [5_000], socket.socket.send
+
+    def late(self: socket.socket, data: bytes) -> int:
+        sent = send(self, data)
+        if data.startswith(b"POST"):
+            clock[0] += 30_000_000  # another program had the processor, and the server its answer ready
+        return sent
+
+    monkeypatch.setattr(wires, "now_ns", lambda: clock[0])
+    monkeypatch.setattr(socket.socket, "send", late, raising=False)
+    sent, *_ = run(ask(saying(sized(b"data: a\n\n")), kernel_time=True))
+    assert isinstance(sent, Sent)
+    assert sent.at_ns == 5_000

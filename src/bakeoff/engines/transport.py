@@ -126,10 +126,9 @@ class Connection:
         complete = False
         try:
             try:
-                await self._wire.send(_head(request, self._address) + request.body)
+                sent_ns = await self._wire.send(_head(request, self._address) + request.body)
             except OSError as error:
                 raise BrokenReply(f"The server at {self._address.url} closed the connection: {error}.") from error
-            sent_ns = now_ns()
             reply.watch_from(sent_ns)
             yield Sent(sent_ns)
             async for message in reply:

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol, Self, cast
 
+from bakeoff.clock import now_ns
 from bakeoff.engines.stamping import ANCILLARY_BYTES, SO_TIMESTAMPNS, receive_time_ns
 
 Arrived = Callable[[bytes | memoryview, int | None, Exception | None], None]
@@ -26,8 +27,12 @@ class Wire(Protocol):
     @property
     def is_open(self) -> bool: ...
 
-    async def send(self, data: bytes) -> None:
-        """Return when the operating system has taken the last byte; OSError where it does not."""
+    async def send(self, data: bytes) -> int:
+        """Return when the operating system has taken the last byte; OSError where it does not.
+
+        Give the time at which the last byte was handed over: not after that, since a server may have answered
+        before we run again.
+        """
         ...
 
     def close(self) -> None: ...
@@ -79,8 +84,16 @@ class KernelWire:
             self.close()
         self._arrived(self._view[:size], receive_time_ns(ancillary), None)
 
-    async def send(self, data: bytes) -> None:
-        await self._loop.sock_sendall(self._socket, data)
+    async def send(self, data: bytes) -> int:
+        at_ns = now_ns()
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        if sent < len(data):
+            await self._loop.sock_sendall(self._socket, data[sent:])
+            at_ns = now_ns()
+        return at_ns
 
     def close(self) -> None:
         if self.is_open:
@@ -125,11 +138,15 @@ class StreamWire(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes) -> int:
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the connection is closed")
+        at_ns = now_ns()
         self._transport.write(data)
-        await self._writable.wait()
+        if not self._writable.is_set():
+            await self._writable.wait()
+            at_ns = now_ns()
+        return at_ns
 
     def close(self) -> None:
         if self._transport is not None:
