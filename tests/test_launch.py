@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bakeoff.engines import guard
 from bakeoff.engines.launch import Cause, Launched, free_port
 from bakeoff.errors import EngineCrashed, EngineError, ServerSilent
 from tests.servers import run
@@ -115,6 +116,7 @@ def test_a_program_ends_when_whoever_launched_it_is_killed(tmp_path: Path) -> No
     log = tmp_path / "log"
     code = f"""
 import asyncio, pathlib, sys
+from bakeoff.engines import guard
 from bakeoff.engines.launch import Launched
 log = pathlib.Path({str(log)!r})
 async def ready():
@@ -143,3 +145,18 @@ def test_a_free_port_can_be_bound() -> None:
         return int(server.sockets[0].getsockname()[1]) if server.sockets else port
 
     assert run(main()) == port
+
+
+def test_the_status_of_a_program_that_ends_by_itself_is_its_own(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-IS",
+        guard.__file__,
+        str(tmp_path / "log"),
+        sys.executable,
+        "-c",
+        "raise SystemExit(3)",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watched:
+        assert watched.stderr is not None
+        assert (watched.wait(20), watched.stderr.read()) == (3, b"")

@@ -36,7 +36,8 @@ def main() -> None:
 
 
 def _end_when_left(program: subprocess.Popen[bytes]) -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin, whose lock would be held when we end first
+        pass
     _signal_group(program.pid, signal.SIGTERM)
     try:
         program.wait(GRACE_S)
