@@ -328,10 +328,30 @@ class FakeLlamaServer(FakeChat):
 
     owner = "llamacpp"
 
+    def __init__(self, *, name: str = MODEL, context: int = 1024, slots: int = 1, **common: Any) -> None:
+        super().__init__(**common)
+        self.name = name
+        self.context = context
+        self.slots = slots
+
+    def lookup(self, request: Received) -> bytes | None:
+        match request.path:
+            case "/health":
+                return ok({"status": "ok"})
+            case "/slots":
+                busy = [number < self._answering for number in range(self.slots)]
+                return ok([{"id": number, "is_processing": is_busy} for number, is_busy in enumerate(busy)])
+            case "/props":
+                return ok({"default_generation_settings": {"n_ctx": self.context}, "total_slots": self.slots,
+                           "model_alias": self.name, "build_info": "b11434-unknown",
+                           "chat_template": "{% if add_generation_prompt %}<think>{% endif %}"})  # fmt: skip
+        return super().lookup(request)
+
     def models(self) -> bytes:
         meta = {"vocab_type": 2, "n_vocab": 49152, "n_ctx_train": 8192, "n_params": 134515008, "size": 96576768,
                 "ftype": "Q4_1"}  # fmt: skip
-        return ok({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": self.owner, "meta": meta}]})
+        card = {"id": self.name, "object": "model", "owned_by": self.owner, "meta": meta}
+        return ok({"object": "list", "data": [card]})
 
     def check(self, body: dict[str, Any]) -> None:
         """A wrong name is answered, not refused."""

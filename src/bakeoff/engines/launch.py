@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from bakeoff.units import plain_text
 ASK_EVERY_S = 0.1
 _TAIL_BYTES = 64_000
 _SHOWN_LINES = 3
+_STAMP = re.compile(r"^\d[\d.]* [A-Z] +")  # llama.cpp's time and level
 
 
 class Cause(Struct, frozen=True):
@@ -64,11 +66,11 @@ class Launched:
         ready: Callable[[], Awaitable[bool]],
         *,
         log: Path | None = None,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str | None] | None = None,
         causes: Sequence[Cause] = (),
         timeout_s: float = 900.0,
     ) -> Self:
-        """Start the command and wait until ``ready`` says so. ``environment`` is added to ours."""
+        """Start the command and wait until ``ready`` says so. ``environment`` is added to ours; None takes one away."""
         launched = cls(name, log or _temporary_log(name), causes)
         try:
             await launched._start(command, environment or {})
@@ -78,7 +80,7 @@ class Launched:
             raise
         return launched
 
-    async def _start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    async def _start(self, command: Sequence[str], environment: Mapping[str, str | None]) -> None:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._guard = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -88,7 +90,7 @@ class Launched:
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, **environment},
+            env={name: value for name, value in {**os.environ, **environment}.items() if value is not None},
             start_new_session=True,
         )
         assert self._guard.stdout is not None
@@ -132,12 +134,11 @@ class Launched:
 
     def last_words(self) -> str:
         """What the log says went wrong, for the end of a sentence: the cause where it is known, else its last lines."""
-        text = self.log_text()
+        lines = [_STAMP.sub("", line.strip()) for line in self.log_text().splitlines() if line.strip()]
         for cause in self._causes:
-            if cause.sign.lower() in text.lower():
-                line = next(line for line in text.splitlines() if cause.sign.lower() in line.lower())
-                return f": {line.strip()[:200]}. {cause.advice}"
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
+            line = next((line for line in lines if cause.sign.lower() in line.lower()), None)
+            if line is not None:
+                return f": {line[:200]}. {cause.advice}"
         return f": {' | '.join(lines[-_SHOWN_LINES:])[:400]}." if lines else ", and said nothing."
 
     async def ended(self, within_s: float = 0.5) -> bool:

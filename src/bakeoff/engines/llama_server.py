@@ -10,7 +10,9 @@ from msgspec import Struct
 
 from bakeoff.engines.base import Begun, Chunk, Request, StreamEvent
 from bakeoff.engines.chat import Count, LlamaTimings, decoded, finished, stream_chat
+from bakeoff.engines.lookup import count_or_none, get_json, some_names, table, text_or_none
 from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
+from bakeoff.errors import ModelMissing, ServerRefused
 
 
 class _Completion(Struct):
@@ -24,6 +26,67 @@ class _Completion(Struct):
 
 
 _decode = msgspec.json.Decoder(_Completion).decode
+
+_START = "Start it with 'llama-server -m FILE'"
+
+
+class ServerSays(Struct, frozen=True, kw_only=True):
+    """What a llama-server tells of itself and of one model. ``context`` is what one of its ``slots`` holds."""
+
+    model: str
+    version: str | None = None
+    context: int | None = None
+    slots: int | None = None
+    template: str | None = None
+    quant: str | None = None
+    size_bytes: int | None = None
+    parameters: int | None = None
+    context_trained: int | None = None
+
+
+async def ask_server(url: str, name: str) -> ServerSays:
+    """Ask ``/v1/models`` for the model of this name (or file name) and ``/props`` for the rest.
+
+    Raises as ``get_json`` does; ModelMissing where it serves another; ServerRefused where it is no llama-server.
+    """
+    models = table(await get_json(f"{url}/v1/models", name="llama-server", start=_START)).get("data") or []
+    served = {str(model.get("id")): model for model in models if isinstance(model, dict)}
+    found = next((known for known in served if name in _names(known)), None)
+    if found is None:
+        have = f"It serves: {some_names(served)}." if served else "It serves none."
+        raise ModelMissing(f"The server at {url} has no model {name!r}. {have} Write llamacpp:NAME with one of these.")
+    try:
+        props = table(await get_json(f"{url}/props"))
+    except ServerRefused as error:
+        hint = f"Is that a llama-server? For another kind write openai:{name}."
+        raise ServerRefused(f"{error} {hint}", error.status) from error
+    meta = table(served[found].get("meta"))
+    return ServerSays(
+        model=found,
+        version=text_or_none(props.get("build_info")),
+        context=count_or_none(table(props.get("default_generation_settings")).get("n_ctx")),
+        slots=count_or_none(props.get("total_slots")),
+        template=text_or_none(props.get("chat_template")),
+        quant=quant_named(text_or_none(meta.get("ftype")) or text_or_none(props.get("model_ftype"))),
+        size_bytes=count_or_none(meta.get("size")),
+        parameters=count_or_none(meta.get("n_params")),
+        context_trained=count_or_none(meta.get("n_ctx_train")),
+    )
+
+
+def _names(known: str) -> tuple[str, ...]:
+    """What users may call a model: as the server does, which is a path where it has no alias, or by the file."""
+    file = known.replace("\\", "/").rpartition("/")[2]
+    return known, file, file.removesuffix(".gguf")
+
+
+def quant_named(described: str | None) -> str | None:
+    """llama.cpp's words for a quantization as its name: ``Q4_K - Medium`` is Q4_K_M. None where it only guesses."""
+    if not described or described.startswith("(guessed)"):
+        return None
+    name, _, size = described.partition(" - ")
+    name += {"Small": "_S", "Medium": "_M", "Large": "_L"}.get(size, "")
+    return "Q2_K" if name == "Q2_K_M" else name
 
 
 async def stream_llama(url: str, request: Request, model: str) -> AsyncIterator[StreamEvent]:

@@ -1,0 +1,184 @@
+"""A ``llama-server`` of this machine, started by us for one model and ended with us."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bakeoff.engines.base import Description, Request, StreamEvent
+from bakeoff.engines.gpu_choice import gpu_environment
+from bakeoff.engines.launch import Launched, free_port
+from bakeoff.engines.llama_attached import ALL_CAPABILITIES
+from bakeoff.engines.llama_log import CAUSES, Loaded, read_load
+from bakeoff.engines.llama_server import ServerSays, ask_server, stream_llama
+from bakeoff.engines.lookup import get_json
+from bakeoff.engines.options import EngineOptions
+from bakeoff.engines.page_cache import PageCache, drop_page_cache
+from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ServerUnreachable
+from bakeoff.results.records import Model, Start
+
+PROGRAM = "llama-server"
+ENDING_S = 10.0
+_LOG_BYTES = 1_000_000
+
+_ENVIRONMENT = {
+    "LLAMA_ARG_CACHE_RAM": "0",  # its default keeps every prompt it has seen: memory grows with each trial
+    "LLAMA_ARG_LOG_VERBOSITY": "4",  # the least at which newer builds tell where the model went
+}
+"""What builds without these settings take no notice of; as options they would refuse them."""
+
+
+class LaunchedLlama:
+    """Starts the program for ``files[0]``; ``model`` is what the files' header and digest say of it.
+
+    Nothing that llama-server reads from our environment takes effect: what it runs with is in the description.
+    """
+
+    def __init__(
+        self, files: tuple[Path, ...], model: Model, options: EngineOptions, *, opens_thinking: bool | None
+    ) -> None:
+        self._files = files
+        self._model = model
+        self._options = options
+        self._opens_thinking = opens_thinking
+        self._alias = f"bakeoff-{secrets.token_hex(4)}"
+        self._url = ""
+        self._launched: Launched | None = None
+        self._page_cache: PageCache = "unknown"
+        self._says = ServerSays(model=self._alias)
+        self._loaded = Loaded()
+
+    async def __aenter__(self) -> Self:
+        program = find_program(self._options.program)
+        port = free_port()
+        self._url = f"http://127.0.0.1:{port}"
+        self._page_cache = drop_page_cache(self._files)
+        logs = self._options.logs
+        self._launched = await Launched.start(
+            PROGRAM,
+            [program, *self._arguments(port)],
+            self._ready,
+            log=logs / f"{PROGRAM}-{self._alias}.log" if logs else None,
+            environment=self._environment(),
+            causes=CAUSES,
+        )
+        try:
+            await self._look()
+        except BaseException:
+            await self._launched.stop()
+            raise
+        return self
+
+    def _arguments(self, port: int) -> list[str]:
+        """Its options; what is not set is left to it."""
+        options = self._options
+        arguments = ["-m", str(self._files[0]), "--alias", self._alias, "--host", "127.0.0.1", "--port", str(port)]
+        arguments += ["-c", str(options.context * options.parallel), "--parallel", str(options.parallel)]
+        arguments.append("--metrics")
+        if options.threads is not None:
+            arguments += ["-t", str(options.threads)]
+        if options.gpu_layers is not None:
+            arguments += ["-ngl", str(options.gpu_layers if options.gpu_layers >= 0 else 9999)]
+        if options.flash_attention is not None:
+            arguments += ["-fa", "on" if options.flash_attention else "off"]
+        return arguments
+
+    def _environment(self) -> dict[str, str | None]:
+        inherited = {name: None for name in os.environ if name.startswith(("LLAMA_ARG_", "LLAMA_API_KEY"))}
+        return {**inherited, **_ENVIRONMENT, **gpu_environment(self._options.gpu)}
+
+    async def _ready(self) -> bool:
+        """Whether our server, and not another program on that port, has loaded the model."""
+        try:
+            await get_json(f"{self._url}/health", timeout_s=5)
+            answer = await get_json(f"{self._url}/v1/models", timeout_s=5)
+            return bool(answer["data"][0]["id"] == self._alias)
+        except (EngineError, LookupError, TypeError):
+            return False
+
+    async def _look(self) -> None:
+        """What it says of itself, and where its log says that the model went."""
+        assert self._launched is not None
+        self._says = await ask_server(self._url, self._alias)
+        with self._launched.log.open("rb") as log:
+            self._loaded = read_load(log.read(_LOG_BYTES).decode("utf-8", "replace"))
+        if self._options.gpu_layers and (self._loaded.gpu_ignored or self._loaded.layers_on_gpu == 0):
+            raise EngineError(
+                f"This llama-server has no GPU that it can use, so --gpu-layers {self._options.gpu_layers} would do "
+                "nothing. Leave it out, or name a build for your GPU with --program."
+            )
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        launched, self._launched = self._launched, None
+        if launched is not None:
+            await launched.stop()
+
+    def describe(self) -> Description:
+        launched, options = self._launched, self._options
+        settings: dict[str, Any] = {
+            "context": self._says.context or options.context,
+            "threads": options.threads,
+            "slots": options.parallel,
+            "gpu_layers": _layers_asked(options.gpu_layers),
+        }
+        told = {
+            "flash_attention": options.flash_attention,
+            "gpu": options.gpu,
+            "layers_on_gpu": self._loaded.layers_on_gpu,
+            "layers": self._loaded.layers,
+        }
+        return Description(
+            engine="llamacpp",
+            version=f"llama-server {self._says.version}" if self._says.version else PROGRAM,
+            model=self._model,
+            attached=False,
+            capabilities=ALL_CAPABILITIES,
+            settings=settings | {name: value for name, value in told.items() if value is not None},
+            opens_thinking=self._opens_thinking,
+            pids=(launched.pid,) if launched and launched.pid else (),
+            device=self._loaded.device,
+            start=Start(ready_s=launched.ready_s, page_cache=self._page_cache) if launched else None,
+            memory=self._loaded.memory,
+        )
+
+    async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
+        assert self._launched is not None
+        try:
+            async for event in stream_llama(self._url, request, self._alias):
+                yield event
+        except EngineError as error:
+            if not await self._has_ended(self._launched):
+                raise
+            words = self._launched.last_words()
+            raise EngineCrashed(f"llama-server ended by itself while it was answering{words}") from error
+
+    async def _has_ended(self, launched: Launched) -> bool:
+        """Whether it is gone: then its port is closed as soon as its connections are."""
+        try:
+            await get_json(f"{self._url}/health", timeout_s=5)
+        except ServerUnreachable:
+            return await launched.ended(ENDING_S)
+        except EngineError:
+            pass
+        return False
+
+
+def _layers_asked(gpu_layers: int | None) -> int | str:
+    return "auto" if gpu_layers is None else "all" if gpu_layers < 0 else gpu_layers
+
+
+def find_program(named: str | None) -> str:
+    """The llama-server to start: the one named, or that on PATH. Raises EngineMissing."""
+    found = shutil.which(named or PROGRAM)
+    if found is None and named:
+        raise EngineMissing(f"There is no program {named} that can be started. Name the llama-server with --program.")
+    if found is None:
+        raise EngineMissing("There is no llama-server on PATH. Name one with --program FILE.")
+    return found
