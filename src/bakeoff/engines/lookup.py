@@ -9,7 +9,7 @@ from typing import Any
 
 from bakeoff.engines.address import Address
 from bakeoff.engines.wire_errors import error_text, unreachable
-from bakeoff.errors import BrokenReply, ServerRefused, ServerSilent
+from bakeoff.errors import BrokenReply, ServerRefused, ServerSilent, UsageError
 from bakeoff.units import plain_text
 
 _MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -49,7 +49,8 @@ async def get_bytes(
 ) -> bytes:
     """GET (or, with a body, POST) the answer as it is; ``timeout_s`` is for the whole of it.
 
-    Raises ServerUnreachable, ServerSilent, ServerRefused (any status but 200), BrokenReply (too long, not HTTP).
+    Raises ServerUnreachable, ServerSilent, ServerRefused (any status but 200), BrokenReply (too long, not HTTP),
+    UsageError (no host can have that name).
     """
     import httpx
 
@@ -66,6 +67,8 @@ async def get_bytes(
                 data += part
                 if len(data) > _MAX_BODY_BYTES:
                     raise BrokenReply(f"{where} answered with over {_MAX_BODY_BYTES} bytes.")
+    except (httpx.InvalidURL, UnicodeError) as error:  # the second is idna's
+        raise UsageError(f"{where} names a host that cannot exist. Check --url.") from error
     except httpx.ConnectError as error:
         raise unreachable(where, _cause(error), name, start) from error
     except TimeoutError as error:
