@@ -59,8 +59,7 @@ def stand_in(folder: Path, fault: object = "none") -> str:
 
 def engine(folder: Path, fault: object = "none", **options: Any) -> LaunchedLlama:
     options = {"program": stand_in(folder, fault), "logs": folder / "logs", "context": 1024, **options}
-    files = (folder / "tiny.gguf",)
-    return LaunchedLlama(files, Model(name="tiny"), EngineOptions(**options), opens_thinking=True)
+    return LaunchedLlama(folder / "tiny.gguf", Model(name="tiny"), EngineOptions(**options), opens_thinking=True)
 
 
 def entered(made: Engine) -> Description:

@@ -13,13 +13,18 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+ALL_LAYERS = 9999
+"""More than any model has."""
+
 
 class ChildConfig(Struct, frozen=True):
-    """What the child is to serve."""
+    """What the child is to serve; None leaves it to llama.cpp. ``gpu_layers`` -1 is all."""
 
     model: str
     context: int
     threads: int
+    gpu_layers: int | None = None
+    flash_attention: bool | None = None
 
 
 class ChildReply(Struct, frozen=True):
@@ -62,6 +67,13 @@ def _params(config: ChildConfig) -> Any:
     params.port = 0
     params.endpoint_metrics = True
     params.cache_ram_mib = 0  # its default keeps every prompt it has seen: memory grows with each trial
+    params.verbosity = 4  # the least at which it tells where the model went
+    if config.gpu_layers is not None:
+        params.n_gpu_layers = config.gpu_layers if config.gpu_layers >= 0 else ALL_LAYERS
+    if config.flash_attention is not None:
+        kinds = xllamacpp.llama_flash_attn_type
+        on, off = kinds.LLAMA_FLASH_ATTN_TYPE_ENABLED, kinds.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.flash_attn_type = on if config.flash_attention else off
     return params
 
 

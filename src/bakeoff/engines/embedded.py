@@ -16,31 +16,59 @@ from collections.abc import AsyncIterator
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Literal, Self
 
 import msgspec
 
+from bakeoff.clock import now_ns
 from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.child import ChildConfig, ChildReply
+from bakeoff.engines.gpu_choice import gpu_environment
+from bakeoff.engines.llama_log import Loaded, placement_settings, read_load
 from bakeoff.engines.llama_server import stream_llama
+from bakeoff.engines.page_cache import drop_page_cache
 from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ServerSilent
-from bakeoff.results.records import Model
+from bakeoff.models.files import gguf_parts
+from bakeoff.results.records import Model, Start
 from bakeoff.units import plain_text
 
 LOAD_TIMEOUT_S = 900.0
+_LOG_BYTES = 256_000
 _ERROR_LINE = re.compile(r"[\d.]+ E ")
 _INSTALL = "Install the embedded engine with: pip install 'bakeoff[embedded]'"
 
 
 class EmbeddedLlama:
-    """Launches one model; ``model`` is what the file's header and digest say of it."""
+    """Launches one model; ``model`` is what the file's header and digest say of it.
 
-    def __init__(self, path: Path, model: Model, *, context: int, threads: int, opens_thinking: bool | None) -> None:
+    ``gpu_layers``, ``flash_attention`` and ``gpu`` are left to llama.cpp where they are None.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        model: Model,
+        *,
+        context: int,
+        threads: int,
+        opens_thinking: bool | None,
+        gpu_layers: int | None = None,
+        flash_attention: bool | None = None,
+        gpu: str | None = None,
+    ) -> None:
         self._path = path
         self._model = model
-        self._context = context
-        self._threads = threads
+        self._config = ChildConfig(
+            model=str(path),
+            context=context,
+            threads=threads,
+            gpu_layers=gpu_layers,
+            flash_attention=flash_attention,
+        )
+        self._gpu = gpu
         self._opens_thinking = opens_thinking
+        self._start = Start(ready_s=0.0)
+        self._loaded = Loaded()
         self._child: asyncio.subprocess.Process | None = None
         self._log: IO[bytes] | None = None
         self._reply = ChildReply()
@@ -57,6 +85,9 @@ class EmbeddedLlama:
 
     async def _launch(self) -> None:
         self._log = tempfile.TemporaryFile(prefix="bakeoff-llama-")  # noqa: SIM115 (lives as long as the child)
+        environment = {**os.environ, **gpu_environment(self._gpu)}
+        page_cache = drop_page_cache(gguf_parts(self._path))
+        began_ns = now_ns()
         self._child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -64,13 +95,13 @@ class EmbeddedLlama:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=self._log,
+            env=environment,
             start_new_session=True,
         )
         assert self._child.stdin is not None
         assert self._child.stdout is not None
-        config = ChildConfig(model=str(self._path), context=self._context, threads=self._threads)
         try:
-            self._child.stdin.write(msgspec.json.encode(config) + b"\n")
+            self._child.stdin.write(msgspec.json.encode(self._config) + b"\n")
             await self._child.stdin.drain()
             async with asyncio.timeout(LOAD_TIMEOUT_S):
                 line = await self._child.stdout.readline()
@@ -84,17 +115,28 @@ class EmbeddedLlama:
         if self._reply.error:
             words = self._reply.error.rstrip(".")
             raise EngineError(f"llama.cpp cannot load {self._path.name}: {words}{self._reason()}.")
+        self._start = Start(ready_s=(now_ns() - began_ns) / 1e9, page_cache=page_cache)
+        self._loaded = read_load(self._log_text())
+        if self._config.gpu_layers and self._reply.gpu is None:
+            raise EngineError(
+                f"The embedded llama.cpp has no GPU that it can use, so --gpu-layers {self._config.gpu_layers} would "
+                "do nothing. Leave it out, or name a llama-server that was built for your GPU with --program."
+            )
 
     def _reason(self) -> str:
         """What the log says went wrong: its first line of level E, else the first that speaks of an error."""
-        if self._log is None:
-            return ""
-        self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, self._log.tell() - 64_000))
-        lines = self._log.read().decode("utf-8", "replace").splitlines()
+        lines = self._log_text().splitlines()
         told = [line for line in lines if _ERROR_LINE.match(line)]
         told = told or [line for line in lines if "error" in line.lower() or "failed" in line.lower()]
         return f" ({plain_text(told[0]).split(': ', 1)[-1].strip()[:200]})" if told else ""
+
+    def _log_text(self) -> str:
+        """The end of what it wrote."""
+        if self._log is None:
+            return ""
+        self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, self._log.tell() - _LOG_BYTES))
+        return self._log.read().decode("utf-8", "replace")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -117,7 +159,9 @@ class EmbeddedLlama:
             self._log = None
 
     def describe(self) -> Description:
-        settings: dict[str, Any] = {"context": self._context, "threads": self._threads}
+        config = self._config
+        settings: dict[str, Any] = {"context": config.context, "threads": config.threads}
+        settings |= placement_settings(config.gpu_layers, config.flash_attention, self._gpu, self._loaded)
         return Description(
             engine="llamacpp",
             version=f"xllamacpp {metadata.version('xllamacpp')}",
@@ -127,8 +171,15 @@ class EmbeddedLlama:
             settings=settings,
             opens_thinking=self._opens_thinking,
             pids=(self._child.pid,) if self._child else (),
-            device="gpu" if self._reply.gpu else "cpu",
+            device=self._device(),
+            start=self._start,
+            memory=self._loaded.memory,
         )
+
+    def _device(self) -> Literal["cpu", "gpu", "unknown"]:
+        """By where its log says that the model went, else by whether there is a GPU that it can use."""
+        by_log = self._loaded.device
+        return by_log if by_log != "unknown" else "gpu" if self._reply.gpu else "cpu"
 
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         try:

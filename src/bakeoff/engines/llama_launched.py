@@ -11,15 +11,17 @@ from types import TracebackType
 from typing import Any, Self
 
 from bakeoff.engines.base import Description, Request, StreamEvent
+from bakeoff.engines.child import ALL_LAYERS
 from bakeoff.engines.gpu_choice import gpu_environment
 from bakeoff.engines.launch import Launched, free_port
 from bakeoff.engines.llama_attached import ALL_CAPABILITIES
-from bakeoff.engines.llama_log import CAUSES, Loaded, read_load
+from bakeoff.engines.llama_log import CAUSES, Loaded, placement_settings, read_load
 from bakeoff.engines.llama_server import ServerSays, ask_server, stream_llama
 from bakeoff.engines.lookup import get_json
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.page_cache import PageCache, drop_page_cache
 from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ServerUnreachable
+from bakeoff.models.files import gguf_parts
 from bakeoff.results.records import Model, Start
 
 PROGRAM = "llama-server"
@@ -34,15 +36,13 @@ _ENVIRONMENT = {
 
 
 class LaunchedLlama:
-    """Starts the program for ``files[0]``; ``model`` is what the files' header and digest say of it.
+    """Starts the program for one model; ``model`` is what the file's header and digest say of it.
 
     Nothing that llama-server reads from our environment takes effect: what it runs with is in the description.
     """
 
-    def __init__(
-        self, files: tuple[Path, ...], model: Model, options: EngineOptions, *, opens_thinking: bool | None
-    ) -> None:
-        self._files = files
+    def __init__(self, path: Path, model: Model, options: EngineOptions, *, opens_thinking: bool | None) -> None:
+        self._path = path
         self._model = model
         self._options = options
         self._opens_thinking = opens_thinking
@@ -57,7 +57,7 @@ class LaunchedLlama:
         program = find_program(self._options.program)
         port = free_port()
         self._url = f"http://127.0.0.1:{port}"
-        self._page_cache = drop_page_cache(self._files)
+        self._page_cache = drop_page_cache(gguf_parts(self._path))
         logs = self._options.logs
         self._launched = await Launched.start(
             PROGRAM,
@@ -77,13 +77,13 @@ class LaunchedLlama:
     def _arguments(self, port: int) -> list[str]:
         """Its options; what is not set is left to it."""
         options = self._options
-        arguments = ["-m", str(self._files[0]), "--alias", self._alias, "--host", "127.0.0.1", "--port", str(port)]
+        arguments = ["-m", str(self._path), "--alias", self._alias, "--host", "127.0.0.1", "--port", str(port)]
         arguments += ["-c", str(options.context * options.parallel), "--parallel", str(options.parallel)]
         arguments.append("--metrics")
         if options.threads is not None:
             arguments += ["-t", str(options.threads)]
         if options.gpu_layers is not None:
-            arguments += ["-ngl", str(options.gpu_layers if options.gpu_layers >= 0 else 9999)]
+            arguments += ["-ngl", str(options.gpu_layers if options.gpu_layers >= 0 else ALL_LAYERS)]
         if options.flash_attention is not None:
             arguments += ["-fa", "on" if options.flash_attention else "off"]
         return arguments
@@ -126,13 +126,7 @@ class LaunchedLlama:
             "context": self._says.context or options.context,
             "threads": options.threads,
             "slots": options.parallel,
-            "gpu_layers": _layers_asked(options.gpu_layers),
-        }
-        told = {
-            "flash_attention": options.flash_attention,
-            "gpu": options.gpu,
-            "layers_on_gpu": self._loaded.layers_on_gpu,
-            "layers": self._loaded.layers,
+            **placement_settings(options.gpu_layers, options.flash_attention, options.gpu, self._loaded),
         }
         return Description(
             engine="llamacpp",
@@ -140,7 +134,7 @@ class LaunchedLlama:
             model=self._model,
             attached=False,
             capabilities=ALL_CAPABILITIES,
-            settings=settings | {name: value for name, value in told.items() if value is not None},
+            settings=settings,
             opens_thinking=self._opens_thinking,
             pids=(launched.pid,) if launched and launched.pid else (),
             device=self._loaded.device,
@@ -168,10 +162,6 @@ class LaunchedLlama:
         except EngineError:
             pass
         return False
-
-
-def _layers_asked(gpu_layers: int | None) -> int | str:
-    return "auto" if gpu_layers is None else "all" if gpu_layers < 0 else gpu_layers
 
 
 def find_program(named: str | None) -> str:

@@ -59,6 +59,21 @@ class Loaded(Struct, frozen=True, kw_only=True):
         return "gpu" if any(on_accelerator(part.device) for part in self.memory) else "cpu"
 
 
+def placement_settings(
+    gpu_layers: int | None, flash_attention: bool | None, gpu: str | None, loaded: Loaded
+) -> dict[str, str | int | bool]:
+    """What was asked of llama.cpp about its devices, and what came of it, for the description; unset ones left out."""
+    asked = "auto" if gpu_layers is None else "all" if gpu_layers < 0 else gpu_layers
+    all_of_it = {
+        "gpu_layers": asked,
+        "flash_attention": flash_attention,
+        "gpu": gpu,
+        "layers_on_gpu": loaded.layers_on_gpu,
+        "layers": loaded.layers,
+    }
+    return {name: value for name, value in all_of_it.items() if value is not None}
+
+
 def on_accelerator(device: str) -> bool:
     """Whether a buffer of this name lies there: ``CUDA0`` does; ``CPU_Mapped`` and ``CUDA_Host`` are the host's."""
     return not device.startswith("CPU") and not device.endswith("_Host")

@@ -147,6 +147,11 @@ def _gguf_header(folder: Folder, name: str) -> Header:
     return gguf.parse_header(source, name=folder.label(name), file_bytes=size)
 
 
+def gguf_parts(path: Path) -> list[Path]:
+    """All files of a GGUF on disk, of which one is named."""
+    return [path.parent / name for name in _parts(path.name)]
+
+
 def _parts(name: str) -> list[str]:
     """All files of a split GGUF, of which one is named."""
     found = _PART.fullmatch(name)
