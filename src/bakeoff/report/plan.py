@@ -90,7 +90,7 @@ def _in_full(plan: MachinePlan, needs: Needs) -> Iterator[RenderableType]:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
     for head in ("", "\nfits"):
         table.add_column(head, no_wrap=True)
-    for head in ("GB: weights\n+ cache + rest", "longest\ncontext", "\ntokens/s", "prompt\ntokens/s", "first\ntoken"):
+    for head in ("GB: weights\n+ cache + rest", "up to\ntokens", "\ntokens/s", "prompt\ntokens/s", "first\ntoken"):
         table.add_column(head, justify="right", no_wrap=True)
     model = ""
     for row in plan.rows:
@@ -254,15 +254,14 @@ def interval_text(figure: Figure) -> str:
     """A predicted figure: ``128 (115–142)``, two or three digits, as many as a prediction earns."""
     if figure.low is None or figure.high is None:
         return significant(figure.point)
-    point, low, high = (_short(value) for value in (figure.point, figure.low, figure.high))
-    return f"{point} ({low}–{high})"
+    return f"{_short(figure.point)} ({range_text(figure)})"
 
 
 def range_text(figure: Figure) -> str:
     """A predicted figure's interval alone: ``11–66``."""
     if figure.low is None or figure.high is None:
         return significant(figure.point)
-    return f"{_short(figure.low)}–{_short(figure.high)}"
+    return f"{_bound(figure.low)}–{_bound(figure.high)}"
 
 
 def wait_text(seconds: float) -> str:
@@ -271,6 +270,10 @@ def wait_text(seconds: float) -> str:
         if seconds >= 2 * scale:
             return f"{seconds / scale:.0f} {unit}"
     return seconds_text(seconds, 2)
+
+
+def _bound(value: float) -> str:
+    return significant(value, 1) if value < 1 else _short(value)
 
 
 def _short(value: float) -> str:
