@@ -19,7 +19,7 @@ from tests.servers import serving
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
-    line.removeprefix("$ ").partition("  #")[0].strip()
+    line.removeprefix("$ ").partition(" # ")[0].strip()
     for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
     if line.startswith("$ ")
