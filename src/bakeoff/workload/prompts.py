@@ -65,3 +65,9 @@ def preamble(seed: int) -> str:
 def trial_seed(run_seed: int, cell: int, purpose: str, index: int) -> int:
     """A seed of 31 bits for one trial, the same for the same run seed, cell and place."""
     return random.Random(f"{run_seed}/{cell}/{purpose}/{index}").getrandbits(31)  # noqa: S311
+
+
+def any_token_ids(count: int, seed: int) -> tuple[int, ...]:
+    """Token ids for an engine whose vocabulary is not known: small ones, which every vocabulary has."""
+    rng = random.Random(seed)  # noqa: S311 (a workload, not a secret)
+    return tuple(rng.randrange(256, 8192) for _ in range(count))
