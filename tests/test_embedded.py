@@ -27,7 +27,7 @@ from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ServerRefu
 from bakeoff.models.smollm2 import smollm2_file
 from bakeoff.results.records import Model
 from bakeoff.results.runfile import read_run
-from tests.contract import EngineContract, Stage, chunks_of, finished_of, request
+from bakeoff.engines.contract import EngineContract, Stage, chunks_of, finished_of, request
 from tests.servers import run
 
 GONE_S = 30.0

@@ -18,12 +18,14 @@ from bakeoff.engines.base import Description, Engine, Request, StreamEvent
 from bakeoff.engines.lookup import get_json
 from bakeoff.engines.ollama import Ollama
 from bakeoff.engines.openai import OpenAICompatible
+from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.scripted import Script, Scripted
 from bakeoff.engines.transport import Timeouts
 from bakeoff.engines.wire_errors import error_text
 from bakeoff.errors import ModelMissing, ServerRefused, ServerSilent, ServerUnreachable, UsageError
-from tests.contract import BEFORE_THE_FAULT, EngineContract, Stage, chunks_of, finished_of, request
-from tests.fakes import MODEL, FakeCloud, FakeLlamaServer, FakeMlx, FakeOllama, FakeServer, FakeVllm
+from bakeoff.engines.contract import BEFORE_THE_FAULT, EngineContract, Stage, chunks_of, finished_of, request
+from tests.fake_ollama import FakeOllama
+from tests.fakes import MODEL, FakeCloud, FakeLlamaServer, FakeMlx, FakeServer, FakeVllm
 from tests.servers import Received, run, saying, serving, sized
 
 Events = list[StreamEvent]
@@ -88,12 +90,12 @@ class TestOllama(OfAServer):
         return FakeOllama(thinking=3)
 
     def engine(self, model: str, url: str) -> Engine:
-        return Ollama(model, url, context=1024)
+        return Ollama(model, EngineOptions(url=url, context=1024))
 
 
 class TestOllamaAsItWas(TestOllama):
     def fake(self) -> FakeServer:
-        return FakeOllama(old=True, thinking=3)
+        return FakeOllama(version="0.5.7", thinking=3)
 
 
 class OfAChatServer(OfAServer):
@@ -149,10 +151,6 @@ def ask(fake: FakeServer, make: Callable[[str], Engine], *requests: Request) -> 
     return run(main())
 
 
-def ollama(url: str) -> Engine:
-    return Ollama(MODEL, url, context=1024)
-
-
 def openai(url: str) -> Engine:
     return OpenAICompatible(MODEL, url)
 
@@ -163,90 +161,6 @@ def text_of(events: Events) -> str:
 
 def reasoning_of(events: Events) -> str:
     return "".join(chunk.reasoning for chunk in chunks_of(events))
-
-
-# Ollama
-
-
-def test_ollama_is_asked_for_what_the_trial_asks() -> None:
-    fake = FakeOllama()
-    ask(fake, ollama, request("Why?", max_tokens=9, mark="k3"))
-    assert fake.bodies == [
-        {
-            "model": MODEL,
-            "prompt": "Why?",
-            "system": "k3 is the reference of this request.",
-            "stream": True,
-            "options": {"num_predict": 9, "num_ctx": 1024, "temperature": 0.0, "seed": 0},
-        }
-    ]
-
-
-def test_ollama_says_what_answers() -> None:
-    about, _ = ask(FakeOllama(template="{{ .Prompt }}<think>\n"), ollama)
-    assert (about.engine, about.version, about.attached) == ("ollama", "0.33.3", True)
-    assert (about.model.quant, about.model.size_bytes, about.model.digest) == ("Q4_K_M", 1234, "0a8c26691023")
-    assert (about.model.architecture, about.model.parameters) == ("qwen2", 7615616512)
-    assert about.model.context_trained == 131072
-    assert about.opens_thinking
-
-
-def test_ollamas_thinking_is_reasoning_and_older_servers_leave_it_in_the_text() -> None:
-    _, (new,) = ask(FakeOllama(thinking=2), ollama, request(max_tokens=3))
-    assert (reasoning_of(new), text_of(new)) == ("word0 word1 ", "word2 ")
-    _, (old,) = ask(FakeOllama(thinking=2, old=True), ollama, request(max_tokens=3))
-    assert (reasoning_of(old), text_of(old)) == ("", "<think>word0 word1 </think>word2 ")
-
-
-def test_ollamas_load_shows_only_where_the_context_length_changed() -> None:
-    _, streams = ask(FakeOllama(), ollama, request(), request(), msgspec.structs.replace(request(), context=2048))
-    assert [finished_of(events).timings.load_s for events in streams] == [1.5, 0.012, 1.5]
-
-
-def test_ollamas_prompt_count_includes_the_cached_and_only_the_rest_was_evaluated() -> None:
-    _, streams = ask(FakeOllama(), ollama, request("Why?"), request("Why?"), request("Why?", mark="k3"))
-    counts = [(u.prompt_tokens, u.cached_tokens) for u in (finished_of(events).usage for events in streams)]
-    assert counts == [(12, 0), (12, 11), (12, 2)]
-    timings = [finished_of(events).timings for events in streams]
-    assert [t.prefill_tokens for t in timings] == [12, 1, 10]
-    assert [t.prefill_s for t in timings] == pytest.approx([0.024, 0.002, 0.020])
-
-
-def test_an_older_ollama_that_leaves_counts_out_is_not_guessed_at() -> None:
-    _, (first, again) = ask(FakeOllama(old=True), ollama, request(), request())
-    assert finished_of(first).usage.cached_tokens is None
-    assert finished_of(first).timings.prefill_tokens is None
-    assert finished_of(again).usage.prompt_tokens is None
-    assert finished_of(again).usage.output_tokens == 8
-
-
-def test_ollama_cannot_be_told_a_length_and_does_not_claim_to() -> None:
-    about, (events,) = ask(FakeOllama(stops_after=5), ollama, request())
-    assert not about.capabilities.exact_length
-    assert (finished_of(events).finish, finished_of(events).usage.output_tokens) == ("stop", 5)
-
-
-@pytest.mark.parametrize(
-    "form", ["http://{}", "{}", "http://{}/", "0.0.0.0:{port}", "http://0.0.0.0:{port}", ":{port}"]
-)
-def test_every_form_of_ollama_host_finds_the_server(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def make(url: str) -> Engine:
-        place = url.removeprefix("http://")
-        monkeypatch.setenv("OLLAMA_HOST", form.format(place, port=place.partition(":")[2]))
-        return Ollama(MODEL, None, context=1024)
-
-    _, (events,) = ask(FakeOllama(), make, request())
-    assert text_of(events)
-
-
-def test_a_model_that_ollama_lacks_is_told_with_what_it_has_and_how_to_get_it() -> None:
-    with pytest.raises(ModelMissing, match=r"no model 'other'\. It has: tiny:latest\. .*ollama pull other"):
-        ask(FakeOllama(), lambda url: Ollama("other", url, context=1024))
-
-
-def test_a_server_that_is_not_ollama_is_told() -> None:
-    with pytest.raises(ServerRefused, match=r"404: Not Found. Is that an Ollama server\? Check --url"):
-        ask(FakeVllm(), ollama)
 
 
 def test_a_servers_own_names_cannot_fill_or_colour_the_screen() -> None:

@@ -30,7 +30,7 @@ from bakeoff.engines.transport import Timeouts
 from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ModelMissing, ServerSilent, UsageError
 from bakeoff.measurement.thinking import template_opens_thinking
 from bakeoff.results.records import MemoryPart, Model
-from tests.contract import EngineContract, Stage, request
+from bakeoff.engines.contract import EngineContract, Stage, request
 from tests.fakes import MODEL, FakeLlamaServer, FakeServer, FakeVllm
 from tests.servers import run, serving
 from tests.stand_in_llama import IN_A_STREAM

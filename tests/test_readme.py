@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shlex
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from bakeoff.cli.main import main
-from tests.fakes import MODEL, FakeOllama, FakeServer, FakeVllm
-from tests.servers import serving
+from tests.fake_ollama import FakeOllama
+from tests.fakes import MODEL, FakeVllm
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -25,30 +21,6 @@ COMMANDS = [
     if line.startswith("$ ")
 ]
 SHORT = ["--runs", "1", "--max-tokens", "4"]
-
-
-@contextmanager
-def served(fake: FakeServer) -> Iterator[str]:
-    """The fake's address, while it serves from a thread of its own."""
-    loop = asyncio.new_event_loop()
-    ready, stop = threading.Event(), asyncio.Event()
-    address: list[str] = []
-
-    async def serve() -> None:
-        async with serving(fake) as (url, _):
-            address.append(url)
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    try:
-        assert ready.wait(10)
-        yield address[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
 
 
 @pytest.fixture
@@ -78,7 +50,7 @@ def test_a_command_of_the_readme_does_what_it_says(command: str, here: Path, mon
         assert main(["run", "scripted:steady"]) == 0
     if words[0] == "run":
         words += SHORT
-    with served(FakeOllama()) as ollama, served(FakeVllm()) as vllm:
+    with hosted(FakeOllama()) as ollama, hosted(FakeVllm()) as vllm:
         monkeypatch.setenv("OLLAMA_HOST", ollama)
         ours = {"ollama:deepseek-r1:7b": f"ollama:{MODEL}", "openai:NAME": f"openai:{MODEL}"}
         words = [vllm if word.startswith("http") else ours.get(word, word) for word in words]

@@ -8,15 +8,17 @@ Nothing here knows an engine by name, so an engine from outside can be held to i
         @asynccontextmanager
         async def staged(self, fault):
             yield Stage(MyEngine("tiny"))
+
+It needs pytest, which Bakeoff itself does not bring.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, aclosing
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 import pytest
@@ -33,7 +35,6 @@ from bakeoff.errors import (
     ServerUnreachable,
 )
 from bakeoff.units import plain_text
-from tests.servers import run
 
 FAULTS: dict[str, tuple[type[EngineError], str]] = {
     "unreachable": (ServerUnreachable, "answers|refused"),
@@ -55,6 +56,15 @@ IN_THE_STREAM = ("error in the stream", "broken", "cut", "ended early", "silent"
 
 ENDLESS = 1_000_000_000
 PATIENCE_S = 30.0
+
+
+T = TypeVar("T")
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run to the end on asyncio's own loop."""
+    with asyncio.Runner() as runner:
+        return runner.run(main)
 
 
 async def _nothing() -> None:
@@ -224,7 +234,7 @@ class EngineContract:
             async with stage.engine as engine:
                 stage.arm()
                 async for event in engine.stream(request()):
-                    got.append(event)
+                    got.append(event)  # noqa: PERF401 (what came before the fault must stay)
         finally:
             async with asyncio.timeout(PATIENCE_S):
                 await stage.idle()
