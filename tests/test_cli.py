@@ -24,7 +24,8 @@ from bakeoff.cli.main import VERBS, main
 from bakeoff.engines import discover
 from bakeoff.engines.discover import servers
 from bakeoff.results.runfile import read_run
-from tests.fakes import MODEL, FakeLlamaServer, FakeOllama, FakeVllm, hosted
+from tests.fake_ollama import FakeOllama
+from tests.fakes import MODEL, FakeLlamaServer, FakeVllm, hosted
 from tests.servers import saying, sized
 
 SCRIPTED = ["run", "scripted:steady", "--runs", "2", "--prompt", "Count."]

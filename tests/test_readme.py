@@ -11,7 +11,7 @@ import pytest
 
 from bakeoff.cli.main import main
 from tests.fake_ollama import FakeOllama
-from tests.fakes import MODEL, FakeVllm
+from tests.fakes import MODEL, FakeVllm, hosted
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 COMMANDS = [

@@ -17,6 +17,7 @@ from msgspec import Struct
 from bakeoff.analysis.summary import CellSummary, summarize
 from bakeoff.engines.base import Chunk, Engine, Request, StreamEvent
 from bakeoff.engines.ollama import Ollama
+from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.scripted import Script, Scripted, Turn
 from bakeoff.errors import BakeoffError, EngineCrashed, FileError, Interrupted, ModelMissing, ServerRefused, UsageError
 from bakeoff.results.records import AnyRecord, CellFailed, CellOpened, Host, Run, RunEnded, RunStarted, Trial
@@ -25,7 +26,8 @@ from bakeoff.run.plan import Protocol
 from bakeoff.run.runner import Contestant, Runner
 from bakeoff.run.session import Entrant, LazyRunFile, run_all
 from bakeoff.workload.prompts import NamedPrompt, preamble, trial_seed
-from tests.fakes import MODEL, FakeOllama
+from tests.fake_ollama import FakeOllama
+from tests.fakes import MODEL
 from tests.servers import run, serving
 
 HOST = Host(cpu="a processor", cores_physical=1, cores_logical=2, memory_bytes=1 << 30, os="an OS", arch="an arch",
@@ -361,7 +363,7 @@ def measure_ollama(fake: FakeOllama, protocol: Protocol) -> list[AnyRecord]:
 
     async def main() -> None:
         async with serving(fake) as (url, _):
-            engine = Ollama(MODEL, url, context=protocol.context)
+            engine = Ollama(MODEL, EngineOptions(url=url, context=protocol.context))
             await Runner(protocol, records.append, Silent()).measure(Contestant("ollama:tiny", engine, ids))
 
     run(main())
@@ -387,7 +389,7 @@ def test_a_server_that_is_asked_for_another_context_in_between_is_caught_reloadi
 
         def generate(self, body: dict[str, Any]) -> Any:
             if len(self.bodies) == 4:
-                self.loaded = 8192
+                self.loaded[f"{MODEL}:latest"] = {"num_ctx": 8192}
             return super().generate(body)
 
     (cell,) = summarized(measure_ollama(Shared(), ONE))

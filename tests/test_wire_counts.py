@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bakeoff.engines import chat, llama_server, ollama
+from bakeoff.engines import chat, llama_server, ollama_stream
 from bakeoff.engines.chat import LlamaTimings, decoded
 from bakeoff.engines.lookup import count_or_none
 from bakeoff.errors import BrokenReply
@@ -23,8 +23,8 @@ HUGE = b"1" + b"0" * 30
         (chat._decode, b'{"usage": {"prompt_tokens_details": {"cached_tokens": %s}}}'),
         (chat._decode, b'{"timings": {"predicted_n": %s}}'),
         (llama_server._decode, b'{"content": "x", "tokens_predicted": %s}'),
-        (ollama._decode, b'{"response": "x", "eval_count": %s}'),
-        (ollama._decode, b'{"response": "x", "load_duration": %s}'),
+        (ollama_stream._decode, b'{"response": "x", "eval_count": %s}'),
+        (ollama_stream._decode, b'{"response": "x", "load_duration": %s}'),
     ],
 )
 def test_a_count_that_no_run_file_holds_is_not_the_protocol(decode: Any, message: bytes) -> None:

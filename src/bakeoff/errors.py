@@ -9,6 +9,7 @@ BakeoffError            exit 1: something failed
     ├── ServerUnreachable   nobody answers at the address
     ├── ModelMissing    the server is there, the model is not
     ├── ServerRefused   the server answered with an error status
+    │   └── PromptTooLong   the prompt does not fit the context: refused, or cut without a word
     ├── BrokenReply     what came is not what the protocol says (cut, not JSON, wrong framing)
     ├── ServerSilent    nothing came for longer than allowed
     └── EngineCrashed   a process that we started ended by itself
@@ -66,6 +67,10 @@ class ServerRefused(EngineError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class PromptTooLong(ServerRefused):
+    """The prompt does not fit the context: the server says so, or its count of tokens shows that it cut the prompt."""
 
 
 class BrokenReply(EngineError):

@@ -1,89 +1,196 @@
-"""Ollama, attached to: ``/api/generate`` streamed as JSON lines."""
+"""Ollama: attached to where a server answers, else started for as long as we measure."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-from msgspec import Struct
-
 from bakeoff.engines.address import Address
-from bakeoff.engines.base import Begun, Capabilities, Chunk, Description, Request, StreamEvent
-from bakeoff.engines.chat import Count, decoded, finished
-from bakeoff.engines.lookup import count_or_none, get_json, some_names, table, text_or_none
-from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
-from bakeoff.errors import ModelMissing, ServerRefused
-from bakeoff.results.records import EngineTimings, Model, Usage
+from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
+from bakeoff.engines.gpu_choice import gpu_environment
+from bakeoff.engines.launch import Cause, Launched, free_port
+from bakeoff.engines.lookup import count_or_none, some_names, table, text_or_none
+from bakeoff.engines.ollama_server import Loaded, OllamaServer, Progress
+from bakeoff.engines.ollama_stream import generation, runner_options, stream_ollama
+from bakeoff.engines.options import EngineOptions
+from bakeoff.engines.page_cache import PageCache, drop_page_cache
+from bakeoff.engines.transport import Connection
+from bakeoff.errors import EngineCrashed, EngineError, ModelMissing, PromptTooLong, ServerRefused, ServerUnreachable
+from bakeoff.models.names import EngineName, elsewhere
+from bakeoff.results.records import MemoryPart, Model, Start
+from bakeoff.units import plain_text
 
 HOST_VARIABLE = "OLLAMA_HOST"
 DEFAULT_PORT = 11434
+PROGRAM = "ollama"
+
+_CAUSES = (
+    Cause("address already in use", "Another program took the port: try again."),
+    Cause("permission denied", "Give this user the right to read and write its models, or set OLLAMA_MODELS."),
+    Cause("no space left on device", "Free some space, or set OLLAMA_MODELS to another disk."),
+)
+_BLOB = re.compile(r"^FROM (/.*/blobs/sha256-[0-9a-f]{64})$", re.MULTILINE)
+_TOO_LITTLE_MEMORY = ("more system memory", "out of memory", "out-of-memory", "cudamalloc", "unable to allocate")
+_TOO_LONG = ("exceed_context_size_error", "available context size", "context length")
 
 
-class _Line(Struct):
-    response: str = ""
-    thinking: str = ""
-    done: bool = False
-    done_reason: str | None = None
-    load_duration: Count | None = None
-    prompt_eval_count: Count | None = None
-    prompt_eval_cached_count: Count | None = None
-    prompt_eval_duration: Count | None = None
-    eval_count: Count | None = None
-    eval_duration: Count | None = None
-    error: Any = None
-    code: Any = None
-
-
-_decode = msgspec.json.Decoder(_Line).decode
+def _silent(what: str, done: int, total: int) -> None: ...
 
 
 class Ollama:
-    """Attaches to ``url``, else to ``OLLAMA_HOST`` in any form that Ollama takes, else to its default."""
+    """Attaches to ``options.url``, else to ``OLLAMA_HOST`` in any form that Ollama takes, else to its default.
 
-    def __init__(self, model: str, url: str | None, *, context: int) -> None:
-        text = url or os.environ.get(HOST_VARIABLE) or "127.0.0.1"
-        self._base = Address.parse(text, DEFAULT_PORT).url
+    Where nobody answers on this machine and the program is installed, or where ``options.program`` names one, it
+    starts a server of its own on a free port, and stops it at the end. A running one is never stopped, and is left
+    with what it had loaded: a model that was not loaded before is unloaded again. Entering loads the model with the
+    options that the trials use. ``expects`` is what the weights should be, by the catalogue.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        options: EngineOptions | None = None,
+        *,
+        expects: EngineName | None = None,
+        progress: Progress = _silent,
+    ) -> None:
+        self._options = options or EngineOptions()
+        text = self._options.url or os.environ.get(HOST_VARIABLE) or "127.0.0.1"
+        self._address = Address.parse(text, DEFAULT_PORT)
+        self._server = OllamaServer(self._address.url)
         self._model = model
-        self._context = context
+        self._expects = expects
+        self._progress = progress
+        self._launched: Launched | None = None
         self._version: str | None = None
         self._shown: dict[str, Any] = {}
         self._tag: dict[str, Any] = {}
+        self._memory: Loaded | None = None
+        self._others = 0
+        self._we_loaded = False
+        self._start: Start | None = None
 
     async def __aenter__(self) -> Self:
         try:
-            answer = await get_json(f"{self._base}/api/version", name="Ollama", start="Start it with 'ollama serve'")
-        except ServerRefused as error:
-            raise ServerRefused(f"{error} Is that an Ollama server? Check --url.", error.status) from error
-        self._version = text_or_none(table(answer).get("version"))
-        await self._find_model()
+            await self._find_server()
+            await self._find_model()
+            self._check_weights()
+            await self._load()
+        except BaseException:
+            await self._leave()
+            raise
         return self
 
-    async def _find_model(self) -> None:
-        tags = table(await get_json(f"{self._base}/api/tags")).get("models") or []
-        held = {str(tag.get("name")): tag for tag in tags if isinstance(tag, dict)}
-        full = self._model if ":" in self._model.rpartition("/")[2] else f"{self._model}:latest"
+    async def _find_server(self) -> None:
+        if self._options.program is not None:
+            await self._launch(self._options.program)
+            return
         try:
-            self._shown = table(await get_json(f"{self._base}/api/show", body={"model": self._model}))
-        except ServerRefused as error:
-            if error.status != 404:
+            self._version = await self._server.version()
+        except ServerUnreachable:
+            program = shutil.which(PROGRAM)
+            if self._options.url is not None or not _is_here(self._address) or program is None:
                 raise
-            have = f" It has: {some_names(held)}." if held else " It has none yet."
-            raise ModelMissing(
-                f"Ollama at {self._base} has no model {self._model!r}.{have} Get it with: ollama pull {self._model}"
-            ) from error
-        self._tag = held.get(full, {})
+            await self._launch(program)
+
+    async def _launch(self, program: str) -> None:
+        port = free_port()
+        server = self._server = OllamaServer(f"http://127.0.0.1:{port}")
+
+        async def answers() -> bool:
+            with suppress(EngineError):
+                self._version = await server.version(timeout_s=1.0)
+                return True
+            return False
+
+        self._launched = await Launched.start(
+            "Ollama",
+            [program, "serve"],
+            answers,
+            log=self._options.logs / f"ollama-{port}.log" if self._options.logs else None,
+            environment=_environment(port, self._options),
+            causes=_CAUSES,
+        )
+
+    async def _find_model(self) -> None:
+        shown = await self._server.show(self._model)
+        if shown is None and self._options.pull:
+            await self._server.pull(self._model, self._progress)
+            shown = await self._server.show(self._model)
+        held = await self._server.tags()
+        if shown is None:
+            raise ModelMissing(self._missing(held))
+        self._shown = shown
+        self._tag = held.get(_full(self._model), {})
+
+    def _missing(self, held: dict[str, dict[str, Any]]) -> str:
+        have = f" It has: {some_names(held)}." if held else " It has none yet."
+        how = elsewhere("ollama", self._model) or f"Get it with: ollama pull {self._model}, or add --pull."
+        return f"Ollama at {self._server.base} has no model {self._model!r}.{have} {how}"
+
+    def _check_weights(self) -> None:
+        """Raise ModelMissing where a tag that the catalogue gave out has come to hold other weights."""
+        expected = self._expects.architecture if self._expects else None
+        if self._expects is None or expected is None:
+            return
+        info = table(self._shown.get("model_info"))
+        family = text_or_none(info.get("general.architecture"))
+        told = (
+            ("architecture", family, expected.family),
+            ("number of layers", count_or_none(info.get(f"{family}.block_count")), expected.layers),
+            ("quantization", text_or_none(table(self._shown.get("details")).get("quantization_level")),
+             self._expects.quant),
+        )  # fmt: skip
+        for what, found, wanted in told:
+            if found is not None and str(found).lower() != str(wanted).lower():
+                raise ModelMissing(
+                    f"{self._model} at {self._server.base} is not {expected.name} at {self._expects.quant}: its {what} "
+                    f"is {plain_text(str(found))[:40]}, not {wanted}. To measure what is there: ollama:{self._model}"
+                )
+
+    async def _load(self) -> None:
+        before = await self._server.loaded()
+        mine, held = _full(self._model), {model.name for model in before}
+        cached: PageCache = "unknown" if mine in held else self._drop_files()
+        try:
+            load_s = await self._server.load(self._model, runner_options(self._options))
+        except ServerRefused as error:
+            raise ServerRefused(f"{error}{_advice(str(error))}", error.status) from error
+        self._we_loaded = mine not in held
+        if self._we_loaded:
+            ready_s = load_s + (self._launched.ready_s if self._launched else 0.0)
+            self._start = Start(ready_s=ready_s, load_s=load_s, page_cache=cached)
+        after = await self._server.loaded()
+        self._memory = next((model for model in after if model.name == mine), None)
+        self._others = len([model for model in after if model.name != mine])
+
+    def _drop_files(self) -> PageCache:
+        """Have the weights read from the disk, where the server is here and says where its file lies."""
+        named = _BLOB.findall(str(self._shown.get("modelfile") or "")) if _is_here(self._address) else []
+        paths = [path for path in map(Path, named) if path.is_file()]
+        return drop_page_cache(paths) if paths else "unknown"
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        await self._leave()
+
+    async def _leave(self) -> None:
+        if self._we_loaded:
+            self._we_loaded = False
+            with suppress(EngineError):
+                await self._server.unload(self._model)
+        if self._launched is not None:
+            await self._launched.stop()
 
     def describe(self) -> Description:
         info = table(self._shown.get("model_info"))
-        details = table(self._shown.get("details"))
         architecture = text_or_none(info.get("general.architecture"))
         template = text_or_none(self._shown.get("template")) or ""
         return Description(
@@ -91,76 +198,87 @@ class Ollama:
             version=self._version,
             model=Model(
                 name=self._model,
-                quant=text_or_none(details.get("quantization_level")),
+                quant=text_or_none(table(self._shown.get("details")).get("quantization_level")),
                 size_bytes=count_or_none(self._tag.get("size")),
                 digest=text_or_none(self._tag.get("digest")),
                 architecture=architecture,
                 parameters=count_or_none(info.get("general.parameter_count")),
                 context_trained=count_or_none(info.get(f"{architecture}.context_length")),
             ),
-            attached=True,
+            attached=self._launched is None,
             capabilities=Capabilities(),
-            settings={"context": self._context, "url": self._base},
+            settings=self._settings(),
             opens_thinking=True if template.rstrip().endswith("<think>") else None,
+            pids=(self._launched.pid,) if self._launched and self._launched.pid else (),
+            device="unknown" if self._memory is None else "gpu" if self._memory.gpu_bytes else "cpu",
+            start=self._start,
+            memory=_parts(self._memory),
         )
 
-    async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
-        body: dict[str, Any] = {
-            "model": self._model,
-            "prompt": request.prompt.text or "",
-            "stream": True,
-            "options": {
-                "num_predict": request.max_tokens,
-                "num_ctx": request.context or self._context,
-                "temperature": request.temperature,
-                "seed": request.seed,
-            },
+    def _settings(self) -> dict[str, Any]:
+        options, memory = self._options, self._memory
+        known: dict[str, Any] = {
+            "url": None if self._launched else self._server.base,
+            "threads": options.threads,
+            "gpu_layers": options.gpu_layers,
+            "parallel": options.parallel if self._launched else None,
+            "gpu_share": round(memory.gpu_share, 3) if memory else None,
+            "other_models_loaded": self._others or None,
         }
-        if request.prompt.system:
-            body["system"] = request.prompt.system
-        connection = await Connection.open(self._base)
-        last = _Line()
+        return {
+            "context": (memory.context if memory else None) or options.context,
+            "endpoint": "generate, raw" if options.raw else "chat",
+            **{name: value for name, value in known.items() if value is not None},
+        }
+
+    async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
+        thinks = "thinking" in (self._shown.get("capabilities") or ())
+        path, body = generation(self._model, request, self._options, thinks)
+        connection = await Connection.open(self._server.base)
         try:
-            async for item in connection.exchange(HttpRequest("/api/generate", msgspec.json.encode(body)), "ndjson"):
-                match item:
-                    case Message(at_ns, data):
-                        last = decoded(_decode, data)
-                        if last.response or last.thinking:
-                            yield Chunk(at_ns, last.response, last.thinking)
-                    case Sent(at_ns):
-                        yield Begun(at_ns)
-                    case Ended():
-                        yield finished(item, _finish(last), _usage(last), _timings(last))
+            async for event in stream_ollama(connection, path, body):
+                yield event
+        except EngineError as error:
+            if self._launched is not None and await self._launched.ended():
+                raise EngineCrashed(
+                    f"Ollama ended by itself while it was answering{self._launched.last_words()}"
+                ) from error
+            if isinstance(error, ServerRefused) and any(word in str(error) for word in _TOO_LONG):
+                raise PromptTooLong(f"{error} Raise --context, or shorten the prompt.", error.status) from error
+            raise
         finally:
             await connection.close()
 
 
-def _finish(last: _Line) -> str | None:
-    """How the stream ended; None where its last object is not the closing one, so that it counts as cut."""
-    return (last.done_reason or "stop") if last.done else None
+def _full(model: str) -> str:
+    return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
 
 
-def _usage(last: _Line) -> Usage:
-    """Ollama leaves a zero out, and older servers left the prompt's count out on a full cache hit."""
-    return Usage(
-        prompt_tokens=last.prompt_eval_count,
-        cached_tokens=last.prompt_eval_cached_count,
-        output_tokens=last.eval_count,
-    )
+def _is_here(address: Address) -> bool:
+    return address.host in ("localhost", "::1") or address.host.startswith("127.")
 
 
-def _timings(last: _Line) -> EngineTimings:
-    """Its prompt count includes cached tokens, so what was evaluated is known only where the cached are told."""
-    evaluated = None
-    if last.prompt_eval_count is not None and last.prompt_eval_cached_count is not None:
-        evaluated = last.prompt_eval_count - last.prompt_eval_cached_count
-    return EngineTimings(
-        prefill_tokens=evaluated,
-        prefill_s=_seconds(last.prompt_eval_duration),
-        decode_s=_seconds(last.eval_duration),
-        load_s=_seconds(last.load_duration),
-    )
+def _environment(port: int, options: EngineOptions) -> dict[str, str]:
+    """For a server of our own: beside one that runs it must neither take its port nor prune the models they share."""
+    chosen = {
+        HOST_VARIABLE: f"127.0.0.1:{port}",
+        "OLLAMA_NOPRUNE": "1",
+        "OLLAMA_NUM_PARALLEL": str(options.parallel),
+        "OLLAMA_MAX_LOADED_MODELS": "1",
+    }
+    if options.flash_attention is not None:
+        chosen["OLLAMA_FLASH_ATTENTION"] = str(int(options.flash_attention))
+    return chosen | gpu_environment(options.gpu)
 
 
-def _seconds(nanoseconds: int | None) -> float | None:
-    return None if nanoseconds is None else nanoseconds / 1e9
+def _parts(memory: Loaded | None) -> tuple[MemoryPart, ...]:
+    """What ``/api/ps`` says, by device."""
+    if memory is None:
+        return ()
+    parts = {"gpu": min(memory.gpu_bytes, memory.bytes), "cpu": max(0, memory.bytes - memory.gpu_bytes)}
+    return tuple(MemoryPart(what="all", device=device, bytes=size) for device, size in parts.items() if size)
+
+
+def _advice(text: str) -> str:
+    short = any(words in text.lower() for words in _TOO_LITTLE_MEMORY)
+    return " Take a smaller quantization, a smaller --context, or fewer --gpu-layers." if short else ""

@@ -13,6 +13,7 @@ class EngineOptions(Struct, frozen=True, kw_only=True):
     ``url`` attaches to a server instead of starting one. ``gpu_layers``: layers on the GPU, -1 all. ``gpu``: index
     in PCI order, or UUID. ``parallel``: streams that the engine is set up for. ``logs``: the folder for the output
     of what is started. ``pull``: get a missing model where the engine can. ``program``: the executable to start.
+    ``raw``: send the prompt without the model's chat template (Ollama).
     """
 
     url: str | None = None
@@ -26,5 +27,6 @@ class EngineOptions(Struct, frozen=True, kw_only=True):
     flash_attention: bool | None = None
     memory_utilization: float | None = None
     pull: bool = False
+    raw: bool = False
     program: str | None = None
     logs: Path | None = None

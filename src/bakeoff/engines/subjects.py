@@ -9,11 +9,15 @@ from msgspec import Struct
 from bakeoff.errors import UsageError
 
 ENGINES = {
-    "llamacpp": "the embedded llama.cpp: a GGUF file, smollm2, or r1-1.5b@q4_K_M --synthetic",
-    "ollama": "an Ollama server that is running",
+    "llamacpp": "llama.cpp, embedded or as llama-server: a GGUF file, smollm2, r1-1.5b@q4_K_M --synthetic, NAME --url …",
+    "ollama": "an Ollama server, running or installed: its own tag, or r1-7b@q4_K_M",
     "openai": "any OpenAI-compatible server, with --url",
     "scripted": "a scripted engine, for trying things out: its figures are not measurements",
 }
+
+
+WITH_QUANT = ("llamacpp", "ollama", "vllm", "mlx")
+"""Engines whose models may be written ``MODEL@QUANT``; elsewhere an @ belongs to the name."""
 
 
 class SubjectText(Struct, frozen=True):
@@ -35,7 +39,7 @@ def parse_subject(text: str) -> SubjectText:
         near = difflib.get_close_matches(engine, known_engines(), 1, 0.5)
         did_you_mean = f" Did you mean {near[0]}:{rest}?" if near else ""
         raise UsageError(f"There is no engine {engine!r}.{did_you_mean} Engines: {', '.join(known_engines())}.")
-    if engine != "llamacpp" or rest.lower().endswith(".gguf"):
+    if engine not in WITH_QUANT or rest.lower().endswith(".gguf"):
         return SubjectText(text, engine, rest)
     model, _, quant = rest.partition("@")
     return SubjectText(text, engine, model, quant or None)

@@ -101,8 +101,9 @@ class Start(Struct, frozen=True, kw_only=True):
     """How an engine that we started came up.
 
     ``ready_s`` runs from its launch until it was ready to answer; where we only had a running server load the model,
-    that alone. ``load_s`` is the part of it that the model's load took, where it is known apart. ``page_cache``: *cold*, none of the model's files
-    lay in the system's cache; *warm*, some did; *unknown*, the system does not tell.
+    from that request on. ``load_s`` is the part of it that the model's load took, where it is known apart.
+    ``page_cache``: *cold*, none of the model's files lay in the system's cache; *warm*, some did; *unknown*, the
+    system does not tell.
     """
 
     ready_s: float
@@ -161,16 +162,18 @@ class EngineTimings(Struct, frozen=True, kw_only=True):
 
 
 class EngineCounts(Struct, frozen=True, kw_only=True):
-    """What the engine counted from just before a trial to just after it, over all whom it serves.
+    """What an engine counted around a trial, over all whom it serves; None: not told.
 
-    ``requests`` came to their end; ``preemptions`` lost their place in a full KV cache and were evaluated again;
-    ``queue_s`` is the time that all of them waited for their turn, ``waiting`` how many still did before or after,
-    and ``kv_cache_used`` the share of the KV cache, 0 to 1, that was taken before or after: by others.
+    From just before the trial to just after it: ``requests`` that came to their end; ``preemptions``, requests that
+    lost their place in a full KV cache and were evaluated again; ``queue_s``, the time that all together waited for
+    their turn. Just before it, hence of others: requests ``running`` and ``waiting``, and ``kv_cache_used``, the
+    share of the KV cache, 0 to 1, that they held.
     """
 
     requests: Int64 | None = None
     preemptions: Int64 | None = None
     queue_s: float | None = None
+    running: Int64 | None = None
     waiting: Int64 | None = None
     kv_cache_used: float | None = None
 
