@@ -6,11 +6,11 @@ import shlex
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from bakeoff.cli.engine_options import engine_options, named, settings_of, with_logs
 from bakeoff.errors import UsageError
 
 
@@ -62,14 +62,10 @@ def measuring_options(command: _F) -> _F:
 @click.option("--context", type=click.IntRange(16, 10_000_000), default=2048, show_default=True, help="Context length.")
 @click.option("--prompt", "prompts", multiple=True, metavar="TEXT|@FILE", help="Own prompt; may be repeated.")
 @click.option("--prompt-tokens", type=click.IntRange(1, 10_000_000), help="Send so many random token ids instead.")
-@click.option("--synthetic", is_flag=True, help="llamacpp: random weights in the model's exact shape.")
-@click.option("--like", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE",
-              help="With --synthetic: tensor types as in this GGUF file.")  # fmt: skip
 @click.option("--cache", type=click.Choice(["cold", "warm"]), default="cold", show_default=True,
               help="warm: repeat one prompt with the engine's cache left on.")  # fmt: skip
-@click.option("--url", help="Address of the server (ollama, openai).")
-@click.option("--threads", type=click.IntRange(1, 4096), help="CPU threads of the embedded engine.")
 @click.option("--temperature", type=click.FloatRange(0, 5), default=0.0, show_default=True)
+@engine_options
 @measuring_options
 def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any) -> int:
     """Measure SUBJECTs, each written ENGINE:MODEL[@QUANT].
@@ -78,6 +74,8 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
       bakeoff run llamacpp:smollm2
       bakeoff run llamacpp:model.gguf --max-tokens 256
       bakeoff run llamacpp:r1-1.5b@q4_K_M --synthetic
+      bakeoff run llamacpp:r1-70b.gguf --gpu-layers 0,20,40,auto
+      bakeoff run llamacpp:NAME --url http://127.0.0.1:8080
       bakeoff run ollama:deepseek-r1:7b
       bakeoff run openai:NAME --url http://127.0.0.1:8000
 
@@ -85,15 +83,10 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
 
     Without --prompt: a word problem and a coding task; for synthetic weights, token ids.
     """
-    from bakeoff.engines.address import Address
-    from bakeoff.engines.options import EngineOptions
     from bakeoff.run.plan import Protocol
     from bakeoff.workload.prompts import read_prompt
 
-    if options["url"]:
-        Address.parse(options["url"])  # now: the command line, with a password in it, would be kept in the file
-    if options["like"] and not options["synthetic"]:
-        raise UsageError("--like says what synthetic weights are made of: add --synthetic.")
+    settings = settings_of(options)
     if options["prompts"] and options["prompt_tokens"]:
         raise UsageError("--prompt and --prompt-tokens exclude each other: a prompt has its own length.")
     protocol = Protocol(
@@ -106,16 +99,8 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
         temperature=options["temperature"],
         seed=seed,
     )
-    engine_options = EngineOptions(
-        url=options["url"],
-        context=options["context"],
-        threads=options["threads"],
-        synthetic=options["synthetic"],
-        like=options["like"],
-    )
-    return measure(
-        [(text, engine_options) for text in subjects or _default_subjects(options["url"])], protocol, as_json
-    )
+    wanted = [(text, each) for text in subjects or _default_subjects(options["url"]) for each in settings]
+    return measure(wanted, protocol, as_json)
 
 
 def _default_subjects(url: str | None) -> list[str]:
@@ -141,14 +126,15 @@ def measure(wanted: list[tuple[str, Any]], protocol: Any, as_json: bool) -> int:
     from bakeoff.run.predicting import Predictor
     from bakeoff.run.session import Entrant, LazyRunFile, run_all
 
-    parsed = [(parse_subject(text), options) for text, options in wanted]
+    parsed = named([(parse_subject(text), options) for text, options in wanted])
     command_line = shlex.join(["bakeoff", *sys.argv[1:]])
     host = this_host()
     predictor = Predictor(this_machine(), learned_here(host))
     file = LazyRunFile(runs_folder(), command_line, protocol.seed, host)
     with LiveProgress() as live:
         entrants = [
-            Entrant(subject.text, partial(contestant, subject, options, live.bytes_done)) for subject, options in parsed
+            Entrant(subject.text, partial(contestant, subject, with_logs(options, file.path), live.bytes_done))
+            for subject, options in parsed
         ]
         errors = run_all(entrants, protocol, file, live, predictor)
     if not file.exists:
