@@ -83,8 +83,10 @@ def _title(opened: CellOpened) -> Text:
 
 
 def _layers(subject: Subject) -> str:
-    on_gpu, layers = (subject.settings.get(name) for name in ("layers_on_gpu", "layers"))
-    return f" · {on_gpu} of {layers} layers on the GPU" if on_gpu is not None and layers else ""
+    on_gpu, layers, asked = (subject.settings.get(name) for name in ("layers_on_gpu", "layers", "gpu_layers"))
+    if on_gpu is not None and layers:
+        return f" · {on_gpu} of {layers} layers on the GPU"
+    return f" · --gpu-layers {asked}" if asked not in (None, "auto") else ""
 
 
 def _start(start: Start | None) -> str:
