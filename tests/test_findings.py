@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bakeoff.analysis import findings
 from bakeoff.analysis.findings import CHECKS, Cell, Severity, findings_of
 from bakeoff.measurement.metrics import METRICS, cell_metrics
-from bakeoff.results.records import EngineTimings, Trial, Usage
+from bakeoff.results.records import EngineCounts, EngineTimings, Trial, Usage
 from tests.hand_made import MS, a_cell, a_host, a_trial
 
 
@@ -44,6 +44,11 @@ def of_length(n: int, span_ms: float, engine_s: float) -> Trial:
     return a_trial((100, 100 + span_ms), usage=counted(n), engine=timed(decode_s=engine_s))
 
 
+def beside(**counts: Any) -> Trial:
+    """A trial around which the engine counted this."""
+    return a_trial(engine_counts=EngineCounts(**counts))
+
+
 lost = a_trial(status="failed", error="The server broke off")
 cut = a_trial(status="truncated", error="interrupted by the user")
 
@@ -72,6 +77,33 @@ CASES: dict[Any, list[Case]] = {
         (cell([a_trial(usage=counted(cached=39))], cache="warm"), "info", "39 of 40", cell([a_trial()], cache="warm")),
         (cell([a_trial(usage=counted(prompt=None, cached=39))]), "severe", "up to 39 prompt tokens", cell([lost])),
     ],
+    findings.preempted: [
+        (
+            cell([beside(preemptions=2), beside(preemptions=1), beside(preemptions=0)]), "severe",
+            "in 2 of 3 trials .* threw out 3 requests", cell([beside(preemptions=0), beside(), a_trial()]),
+        ),
+    ],
+    findings.queued: [
+        (
+            cell([a_trial(engine=timed(queue_s=0.006)), a_trial()]), "warning", "in 1 of 2 trials .* up to 6 ms",
+            cell([a_trial(engine=timed(queue_s=0.004))]),
+        ),
+        (
+            cell([beside(queue_s=0.02)]), "warning", "up to 20 ms",
+            cell([a_trial(engine=timed(queue_s=0.0), engine_counts=EngineCounts(queue_s=0.02))]),
+        ),
+    ],
+    findings.shared_engine: [
+        (cell([beside(requests=2), beside(requests=1)]), "severe", "in 1 of 2", cell([beside(requests=1), a_trial()])),
+        (cell([beside(requests=5)], concurrency=4), "severe", "1 of 1", cell([beside(requests=4)], concurrency=4)),
+        (cell([beside(running=1), beside(waiting=1)]), "severe", "2 of 2", cell([beside(running=0, waiting=0)])),
+    ],
+    findings.memory_preallocated: [
+        (
+            cell([a_trial(memory_peak_bytes=1)], settings={"memory_utilization": 0.9}), "info", "take 90% of",
+            cell([a_trial(memory_peak_bytes=1)], settings={"memory_utilization": None}),
+        ),
+    ],
     findings.cache_unproven: [
         (cell([a_trial(), a_trial(usage=counted(cached=None))]), "info", "does not say", cell([a_trial()])),
         (cell([a_trial(usage=counted(cached=None))], cache="warm"), "info", "does not say", cell([lost])),
@@ -82,6 +114,37 @@ CASES: dict[Any, list[Case]] = {
             "severe", r"inside 2 of 3 trials, up to 2\.50 s",
             cell([a_trial(engine=timed(load_s=0.1))]),
         ),
+        (
+            cell([a_trial(engine=timed(load_s=0.11)), a_trial()]), "warning", "ready in 1 of 2 trials, up to 110 ms",
+            cell([a_trial(engine=timed(load_s=0.1))]),
+        ),
+    ],
+    findings.prompt_truncated: [
+        (
+            cell([a_trial(usage=counted(prompt=2047)), a_trial(usage=counted(prompt=2048))], context=2048),
+            "severe", "in 1 of 2 trials: the prompt filled the context of 2048 tokens",
+            cell([a_trial(usage=counted(prompt=2049))], context=2048),  # the server has a context of its own
+        ),
+        (
+            cell([a_trial(usage=counted(prompt=99), status="failed")], prompt="word " * 100),
+            "severe", "in 1 of 1 trials: 99 prompt tokens were counted of a text of 100 words",
+            cell([a_trial(usage=counted(prompt=100))], prompt="word " * 100),
+        ),
+        (  # a server that counts only what it evaluates counts little of a repeated prompt
+            cell([a_trial(usage=counted(prompt=1, cached=0))], prompt="word " * 100, cache="warm"),
+            "severe", "1 prompt tokens",
+            cell([a_trial(usage=counted(prompt=1, cached=None))], prompt="word " * 100, cache="warm"),
+        ),
+    ],
+    findings.other_models: [
+        (cell([a_trial()], settings={"other_models_loaded": 2}), "warning", "held 2 other models in", cell([a_trial()])),
+    ],
+    findings.partly_on_gpu: [
+        (
+            cell([a_trial()], settings={"gpu_share": 0.62}), "info", "^62% of the model's memory was on the GPU",
+            cell([a_trial()], settings={"gpu_share": 1.0}),
+        ),
+        (cell([a_trial()], settings={"gpu_share": 0.01}), "info", "^1% of", cell([a_trial()], settings={"gpu_share": 0.0})),
     ],
     findings.early_stop: [
         (

@@ -159,6 +159,15 @@ def test_where_cached_tokens_may_hide_in_the_count_the_engines_time_is_not_trust
     assert metrics.prefill_is_lower_bound(trial)
 
 
+def test_a_repeated_prompt_has_a_prefill_rate_only_where_the_engine_says_what_it_evaluated() -> None:
+    silent = a_trial((20, 30), usage=counted(2, prompt=384, cached=None), engine=EngineTimings(prefill_s=0.015))
+    telling = a_trial((20, 30), usage=counted(2, prompt=384, cached=383), engine=EngineTimings(prefill_s=0.015))
+    assert cell_metrics([silent, telling], repeated=True)["prefill_tps"] is None
+    rate = cell_metrics([telling], repeated=True)["prefill_tps"]
+    assert rate is not None
+    assert rate.point == pytest.approx(1 / 0.015)
+
+
 def test_a_prompt_that_came_whole_from_the_cache_has_no_prefill_rate() -> None:
     trial = a_trial(usage=counted(3, prompt=40, cached=40), engine=EngineTimings(prefill_tokens=0, prefill_s=0.0))
     assert point("prefill_tps", trial) is None

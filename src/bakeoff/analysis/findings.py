@@ -11,6 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from bakeoff.measurement import metrics
+from bakeoff.measurement.truncation import cut_words
 from bakeoff.results.records import CellOpened, Figure, Host, Trial
 from bakeoff.units import seconds_text
 
@@ -20,6 +21,8 @@ FEWEST_TRIALS = 5
 DISAGREEMENT = 0.05
 SHORTEST_COMPARED = 32
 RELOAD_S = 0.1
+SHORTEST_LOAD_S = 0.25
+"""Ollama looks every 250 ms whether a model is loaded, and was seen to report 109 ms for one that was."""
 CLOCK_STEP_NS = 1_000_000
 BUSY_SHARE = 0.1
 WIDE_HALF_WIDTH = 0.1
@@ -108,6 +111,45 @@ def cache_hit(cell: Cell) -> Finding | None:
     )
 
 
+def prompt_truncated(cell: Cell) -> Finding | None:
+    workload = cell.opened.workload
+    repeated = workload.cache == "warm"
+    cut = [words for t in cell.timed
+           if (words := cut_words(t.usage, workload.prompt, workload.context, repeated=repeated))]  # fmt: skip
+    if not cut:
+        return None
+    return Finding(
+        code="prompt_truncated",
+        severity="severe",
+        evidence=f"the server cut the prompt in {len(cut)} of {len(cell.timed)} trials: {cut[0]}",
+        advice="It answered another prompt than it was sent. Raise --context, or shorten the prompt.",
+    )
+
+
+def other_models(cell: Cell) -> Finding | None:
+    count = cell.opened.subject.settings.get("other_models_loaded")
+    if not isinstance(count, int) or not count:
+        return None
+    return Finding(
+        code="other_models_loaded",
+        severity="warning",
+        evidence=f"the server held {count} other model{'s' if count != 1 else ''} in memory",
+        advice="They take memory that this one may have needed. Unload them (ollama stop MODEL) and run again.",
+    )
+
+
+def partly_on_gpu(cell: Cell) -> Finding | None:
+    share = cell.opened.subject.settings.get("gpu_share")
+    if not isinstance(share, float) or not 0 < share < 1:
+        return None
+    return Finding(
+        code="partly_on_gpu",
+        severity="info",
+        evidence=f"{share:.0%} of the model's memory was on the GPU",
+        advice="The rest ran on the processor. A smaller quantization or context may fit whole.",
+    )
+
+
 def cache_unproven(cell: Cell) -> Finding | None:
     if not cell.ok or all(t.usage.cached_tokens is not None for t in cell.ok):
         return None
@@ -117,7 +159,8 @@ def cache_unproven(cell: Cell) -> Finding | None:
         evidence="the engine does not say how much of a prompt came from its cache",
         advice="Each prompt was unique from its first words, so that nothing should match."
         if cell.opened.workload.cache == "cold"
-        else "The prompt was repeated with the cache left on: whether TTFT is a cached one is not known.",
+        else "The prompt was repeated with the cache left on: whether TTFT is a cached one is not known, and there is "
+        "no prefill rate.",
     )
 
 
@@ -125,10 +168,18 @@ def reload(cell: Cell) -> Finding | None:
     loads = [load for t in cell.ok if (load := metrics.load_s(t)) is not None and load > RELOAD_S]
     if not loads:
         return None
+    where = f"{len(loads)} of {len(cell.ok)} trials, up to {seconds_text(max(loads))}"
+    if max(loads) < SHORTEST_LOAD_S:
+        return Finding(
+            code="reload",
+            severity="warning",
+            evidence=f"the server took its time to have the model ready in {where}",
+            advice="Too short for a load, but TTFT holds it: its machine is busy, or its disk is slow.",
+        )
     return Finding(
         code="reload",
         severity="severe",
-        evidence=f"the model was loaded inside {len(loads)} of {len(cell.ok)} trials, up to {seconds_text(max(loads))}",
+        evidence=f"the model was loaded inside {where}",
         advice="TTFT holds the load. Something else used the engine, or it had to make room: run alone.",
     )
 
@@ -351,6 +402,7 @@ CHECKS: tuple[Callable[[Cell], Finding | None], ...] = (
     synthetic,
     no_trials,
     failed_trials,
+    prompt_truncated,
     cache_hit,
     reload,
     chunk_counted,
@@ -359,6 +411,8 @@ CHECKS: tuple[Callable[[Cell], Finding | None], ...] = (
     wide_interval,
     busy_host,
     on_battery,
+    other_models,
+    partly_on_gpu,
     disagreement,
     early_stop,
     context_exceeds_training,

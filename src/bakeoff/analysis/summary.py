@@ -42,7 +42,7 @@ def summarize(run: Run) -> Summary:
 def _cell(opened: CellOpened, run: Run) -> CellSummary:
     timed = run.trials_of(opened.cell)
     ok = [trial for trial in timed if trial.status == "ok"]
-    figures = cell_metrics(ok)
+    figures = cell_metrics(ok, repeated=opened.workload.cache == "warm")
     cell = Cell(opened=opened, host=run.started.host, timed=timed, ok=ok, metrics=figures)
     return CellSummary(
         opened=opened,

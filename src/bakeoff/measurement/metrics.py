@@ -169,12 +169,17 @@ METRICS = ("ttft_s", "ttfa_s", "decode_tps", "engine_decode_tps", "prefill_tps",
            "latency_s", "load_s", "output_tps")  # fmt: skip
 
 
-def cell_metrics(trials: Sequence[Trial]) -> dict[str, Figure | None]:
+def cell_metrics(trials: Sequence[Trial], *, repeated: bool = False) -> dict[str, Figure | None]:
     """Each metric over the trials that count, as a figure with its 95 % interval; None where unknown.
 
     A figure is only given where every trial has it: a rate of some of the trials would not be the cell's.
+    ``repeated``: one prompt with the cache left on. Then there is a prefill rate only where the engine says how
+    much of it was evaluated: all of the prompt over the time of a part of it would be absurd.
     """
-    return {name: _figure(name, trials) for name in METRICS}
+    figures = {name: _figure(name, trials) for name in METRICS}
+    if repeated and any(evaluated_prompt_tokens(trial) is None for trial in trials):
+        figures["prefill_tps"] = None
+    return figures
 
 
 def _figure(name: str, trials: Sequence[Trial]) -> Figure | None:

@@ -6,9 +6,10 @@ from contextlib import aclosing
 
 from bakeoff.clock import utc_now
 from bakeoff.engines.base import Begun, Chunk, Engine, Finished, Request
-from bakeoff.errors import EngineError
+from bakeoff.errors import EngineError, PromptTooLong
 from bakeoff.measurement.thinking import kinds_of
-from bakeoff.results.records import Purpose, Status, Timeline, Trial
+from bakeoff.measurement.truncation import cut_words
+from bakeoff.results.records import Purpose, Status, Timeline, Trial, Usage
 
 
 class Recorder:
@@ -20,6 +21,7 @@ class Recorder:
         self._begun_ns = 0
         self._chunks: list[Chunk] = []
         self._finished: Finished | None = None
+        self._cut = False
 
     async def record(self, engine: Engine, request: Request) -> None:
         """Take the whole stream. Raises EngineError; what came before it stays written down."""
@@ -32,6 +34,16 @@ class Recorder:
                     self._begun_ns = event.at_ns
                 else:
                     self._finished = event
+
+    def check(self, request: Request) -> None:
+        """Raise PromptTooLong where the server's count shows that it answered another prompt than it was sent."""
+        usage = self._finished.usage if self._finished else Usage()
+        words = cut_words(usage, request.prompt.text, request.context, repeated=request.cache)
+        if words is not None:
+            self._cut = True
+            raise PromptTooLong(
+                f"The server cut the prompt without a word: {words}. Raise --context, or shorten the prompt."
+            )
 
     def trial(self, *, opens_thinking: bool | None, keep_text: bool, error: str | None = None) -> Trial:
         """The record. ``error`` says what ended the stream before its time."""
@@ -64,10 +76,10 @@ class Recorder:
         )
 
     def _status(self, error: str | None) -> tuple[Status, str | None]:
-        """A stream that ended without saying why or how long it was counts as cut."""
+        """A stream that ended without saying why or how long it was counts as truncated; a cut prompt is a failure."""
         done = self._finished
         if error is not None:
-            return ("truncated" if self._chunks else "failed"), error
+            return ("truncated" if self._chunks and not self._cut else "failed"), error
         if done is None or (done.finish is None and done.usage.output_tokens is None):
             return "truncated", "the stream ended before the engine said that it was done"
         if not self._chunks:
@@ -79,6 +91,7 @@ async def perform(recorder: Recorder, engine: Engine, request: Request) -> Engin
     """Run the stream into the recorder; give the engine's error rather than raise it."""
     try:
         await recorder.record(engine, request)
+        recorder.check(request)
     except EngineError as error:
         return error
     return None
