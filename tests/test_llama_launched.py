@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from bakeoff.engines import launch, llama_launched, transport
 from bakeoff.engines.base import Description, Engine, Finished
+from bakeoff.engines.contract import EngineContract, Stage, request
 from bakeoff.engines.gpu_choice import gpu_environment
 from bakeoff.engines.llama_attached import AttachedLlama
 from bakeoff.engines.llama_launched import LaunchedLlama
@@ -30,7 +31,6 @@ from bakeoff.engines.transport import Timeouts
 from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ModelMissing, ServerSilent, UsageError
 from bakeoff.measurement.thinking import template_opens_thinking
 from bakeoff.results.records import MemoryPart, Model
-from bakeoff.engines.contract import EngineContract, Stage, request
 from tests.fakes import MODEL, FakeLlamaServer, FakeServer, FakeVllm
 from tests.servers import run, serving
 from tests.stand_in_llama import IN_A_STREAM

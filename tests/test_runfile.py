@@ -94,15 +94,15 @@ CELL = CellOpened(
     ),
     predicted=Prediction(
         device="gpu",
-        decode_tps=Figure(point=120.5, low=100.0, high=140.0, confidence=0.8),
-        prefill_tps=Figure(point=4000.0, low=3000.0, high=5000.0, confidence=0.8),
+        decode_tps=Figure(point=120.5, low=100.0, high=140.0, confidence=0.8, n=2),
+        prefill_tps=Figure(point=4000.0, low=3000.0, high=5000.0, confidence=0.8, n=2),
         plain_decode_tps=110.0,
         plain_prefill_tps=4100.0,
         limit_tps=230.6,
         memory_bytes=5_246_496_768,
     ),
     template_tokens=4,
-    start=Start(ready_s=1.31, page_cache="cold"),
+    start=Start(ready_s=1.31, load_s=0.9, page_cache="cold"),
     engine_memory=(MemoryPart(what="weights", device="CUDA0", bytes=4_460_000_000),),
 )
 TRIAL = Trial(
