@@ -85,11 +85,11 @@ CASES: dict[Any, list[Case]] = {
     ],
     findings.queued: [
         (
-            cell([a_trial(engine=timed(queue_s=0.006)), a_trial()]), "warning", "in 1 of 2 trials .* up to 6 ms",
+            cell([a_trial(engine=timed(queue_s=0.006)), a_trial()]), "warning", "in 1 of 2 trials .* up to 6.00 ms",
             cell([a_trial(engine=timed(queue_s=0.004))]),
         ),
         (
-            cell([beside(queue_s=0.02)]), "warning", "up to 20 ms",
+            cell([beside(queue_s=0.02)]), "warning", "up to 20.0 ms",
             cell([a_trial(engine=timed(queue_s=0.0), engine_counts=EngineCounts(queue_s=0.02))]),
         ),
     ],

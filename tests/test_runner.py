@@ -15,12 +15,31 @@ import pytest
 from msgspec import Struct
 
 from bakeoff.analysis.summary import CellSummary, summarize
-from bakeoff.engines.base import Chunk, Engine, Request, StreamEvent
+from bakeoff.engines.base import Chunk, Counters, Engine, Request, StreamEvent
 from bakeoff.engines.ollama import Ollama
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.scripted import Script, Scripted, Turn
-from bakeoff.errors import BakeoffError, EngineCrashed, FileError, Interrupted, ModelMissing, ServerRefused, UsageError
-from bakeoff.results.records import AnyRecord, CellFailed, CellOpened, Host, Run, RunEnded, RunStarted, Trial
+from bakeoff.errors import (
+    BakeoffError,
+    EngineCrashed,
+    FileError,
+    Interrupted,
+    ModelMissing,
+    ServerRefused,
+    ServerSilent,
+    UsageError,
+)
+from bakeoff.results.records import (
+    AnyRecord,
+    CellFailed,
+    CellOpened,
+    EngineCounts,
+    Host,
+    Run,
+    RunEnded,
+    RunStarted,
+    Trial,
+)
 from bakeoff.results.runfile import read_run
 from bakeoff.run.plan import Protocol
 from bakeoff.run.runner import Contestant, Runner
@@ -246,6 +265,27 @@ def test_a_cell_that_ends_early_leaves_the_others_their_trials() -> None:
 
 
 # What is kept
+
+
+class Counting(Watching):
+    """Counts a request for each stream, and answers no question about it while it is ``mute``."""
+
+    mute = False
+
+    async def counters(self) -> Counters:
+        if self.mute:
+            raise ServerSilent("The server said nothing.")
+        return Counters(requests=len(self.requests), preemptions=7)
+
+
+@pytest.mark.parametrize("mute", [False, True])
+def test_what_the_engine_counts_is_asked_around_each_trial_and_may_be_kept_from_us(mute: bool) -> None:
+    records: list[AnyRecord] = []
+    engine = Counting(Script(turns=(FINE,)), records)
+    engine.mute = mute
+    run(Runner(ONE, records.append, Silent()).measure(Contestant("scripted:tiny", engine, ids)))
+    counts = [record.engine_counts for record in records if isinstance(record, Trial) and record.purpose == "timed"]
+    assert counts == 5 * [None if mute else EngineCounts(requests=1, preemptions=0)]
 
 
 def test_every_record_is_written_before_the_next_request_is_sent() -> None:

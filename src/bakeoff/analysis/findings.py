@@ -25,6 +25,7 @@ SHORTEST_LOAD_S = 0.25
 """Ollama looks every 250 ms whether a model is loaded, and was seen to report 109 ms for one that was."""
 CLOCK_STEP_NS = 1_000_000
 BUSY_SHARE = 0.1
+QUEUED_SHARE = 0.05
 WIDE_HALF_WIDTH = 0.1
 
 
@@ -361,6 +362,72 @@ def constant_data(cell: Cell) -> Finding | None:
     )
 
 
+def preempted(cell: Cell) -> Finding | None:
+    lost = [n for t in cell.ok if t.engine_counts and (n := t.engine_counts.preemptions)]
+    if not lost:
+        return None
+    return Finding(
+        code="preempted",
+        severity="severe",
+        evidence=f"in {len(lost)} of {len(cell.ok)} trials the engine's KV cache was full: it threw out "
+        f"{sum(lost)} requests and evaluated them again",
+        advice="Rates hold that work twice. Give the engine more memory, fewer streams, or a shorter --context.",
+    )
+
+
+def queued(cell: Cell) -> Finding | None:
+    """Waiting for a turn that is more than ``QUEUED_SHARE`` of the time to the first token."""
+    waits = [(_queue_s(t), ttft) for t in cell.ok if (ttft := metrics.ttft_s(t))]
+    long = [wait for wait, ttft in waits if wait is not None and wait > QUEUED_SHARE * ttft]
+    if not long:
+        return None
+    return Finding(
+        code="queued",
+        severity="warning",
+        evidence=f"in {len(long)} of {len(cell.ok)} trials the request waited for its turn, up to "
+        f"{seconds_text(max(long))}",
+        advice="TTFT holds the wait. Fewer streams at once, or an engine set up for more, would measure the model.",
+    )
+
+
+def _queue_s(trial: Trial) -> float | None:
+    """The request's own wait where the engine tells it, else that of all requests of the time."""
+    if trial.engine.queue_s is not None:
+        return trial.engine.queue_s
+    return trial.engine_counts.queue_s if trial.engine_counts else None
+
+
+def shared_engine(cell: Cell) -> Finding | None:
+    """Requests of others: running or waiting when a trial began, or ended in it beside our own."""
+    ours = cell.opened.workload.concurrency
+    shared = [
+        t
+        for t in cell.ok
+        if (counts := t.engine_counts)
+        and ((counts.requests or 0) > ours or (counts.running or 0) + (counts.waiting or 0) > 0)
+    ]
+    if not shared:
+        return None
+    return Finding(
+        code="shared_engine",
+        severity="severe",
+        evidence=f"in {len(shared)} of {len(cell.ok)} trials the engine answered others as well",
+        advice="They share its time and its batches: run when nobody else uses it.",
+    )
+
+
+def memory_preallocated(cell: Cell) -> Finding | None:
+    share = cell.opened.subject.settings.get("memory_utilization")
+    if not isinstance(share, (int, float)) or all(t.memory_peak_bytes is None for t in cell.ok):
+        return None
+    return Finding(
+        code="memory_preallocated",
+        severity="info",
+        evidence=f"the engine was started to take {share:.0%} of its device's memory at once, needed or not",
+        advice="Its memory is a reservation: 'bakeoff plan' says what the model itself needs.",
+    )
+
+
 def context_exceeds_training(cell: Cell) -> Finding | None:
     trained, context = cell.opened.subject.model.context_trained, cell.opened.workload.context
     if trained is None or context is None or context <= trained:
@@ -404,6 +471,9 @@ CHECKS: tuple[Callable[[Cell], Finding | None], ...] = (
     failed_trials,
     prompt_truncated,
     cache_hit,
+    preempted,
+    shared_engine,
+    queued,
     reload,
     chunk_counted,
     one_piece,
@@ -423,6 +493,7 @@ CHECKS: tuple[Callable[[Cell], Finding | None], ...] = (
     cache_unproven,
     itl_unknown,
     prefill_lower_bound,
+    memory_preallocated,
     not_reported,
 )
 

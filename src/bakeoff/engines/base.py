@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from msgspec import Struct
 
-from bakeoff.results.records import EngineTimings, MemoryPart, Model, Start, Usage
+from bakeoff.results.records import EngineCounts, EngineTimings, MemoryPart, Model, Start, Usage
 
 
 class Prompt(Struct, frozen=True):
@@ -116,3 +116,38 @@ class Engine(Protocol):
     def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         """``Begun``, then chunks, then ``Finished``; whatever goes wrong is an EngineError."""
         ...
+
+
+class Counters(Struct, frozen=True, kw_only=True):
+    """An engine's totals over all whom it serves since it started, and what it holds now; None: not told."""
+
+    requests: int | None = None
+    preemptions: int | None = None
+    queue_s: float | None = None
+    running: int | None = None
+    waiting: int | None = None
+    kv_cache_used: float | None = None
+
+    def until(self, after: Counters) -> EngineCounts:
+        """What was counted from this reading to a later one."""
+        return EngineCounts(
+            requests=_grown(self.requests, after.requests),
+            preemptions=_grown(self.preemptions, after.preemptions),
+            queue_s=None if self.queue_s is None or after.queue_s is None else max(0.0, after.queue_s - self.queue_s),
+            running=self.running,
+            waiting=self.waiting,
+            kv_cache_used=self.kv_cache_used,
+        )
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """An engine that counts what it does for all: it is asked before and after each trial, outside its time."""
+
+    async def counters(self) -> Counters:
+        """A reading. Raises EngineError."""
+        ...
+
+
+def _grown(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else max(0, after - before)

@@ -10,12 +10,22 @@ from typing import Protocol as Interface
 import msgspec
 from msgspec import Struct
 
-from bakeoff.engines.base import Description, Engine
+from bakeoff.engines.base import Counters, Counting, Description, Engine
 from bakeoff.errors import EngineCrashed, EngineError, ServerRefused
 from bakeoff.measurement.load import cpu_times, others_share
 from bakeoff.measurement.memory import peak_bytes, reset_peak
 from bakeoff.measurement.metrics import client_decode_parts
-from bakeoff.results.records import AnyRecord, CellFailed, CellOpened, Prediction, Purpose, Subject, Trial, Workload
+from bakeoff.results.records import (
+    AnyRecord,
+    CellFailed,
+    CellOpened,
+    EngineCounts,
+    Prediction,
+    Purpose,
+    Subject,
+    Trial,
+    Workload,
+)
 from bakeoff.run.plan import AUTO_FEWEST, AUTO_HALF_WIDTH, AUTO_MOST, Protocol, request_for, workloads
 from bakeoff.run.predicting import Predictor, Weights
 from bakeoff.run.trial import Recorder, perform
@@ -184,6 +194,7 @@ class Runner:
         fresh = workload.cache == "cold"
         seed = trial_seed(self._protocol.seed, opened.cell, *((purpose, index) if fresh else ("repeated", 0)))
         ids = session.contestant.token_ids(workload.prompt_tokens, seed) if workload.prompt_tokens else None
+        counted = await _counters(session.engine)
         recorder = Recorder(opened.cell, index, purpose, seed)
 
         def record(error: str | None) -> Trial:
@@ -200,8 +211,23 @@ class Runner:
         seen = {
             "others_cpu": others_share(before, cpu_times(about.pids)),
             "memory_peak_bytes": peak_bytes(about.pids),
+            "engine_counts": _counts(counted, await _counters(session.engine)),
         }
         return msgspec.structs.replace(record(str(error) if error else None), **seen), error
+
+
+async def _counters(engine: Engine) -> Counters | None:
+    """The engine's own counters, where it has any and can be asked now."""
+    if not isinstance(engine, Counting):
+        return None
+    try:
+        return await engine.counters()
+    except EngineError:
+        return None
+
+
+def _counts(before: Counters | None, after: Counters | None) -> EngineCounts | None:
+    return before.until(after) if before and after else None
 
 
 def subject_of(text: str, about: Description) -> Subject:
