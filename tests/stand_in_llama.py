@@ -15,7 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.fakes import FakeLlamaServer
+from tests.fakes import FakeLlamaServer, FakeServer
 from tests.servers import Received, _read, sized
 
 IN_A_STREAM = ("refused", "error in the stream", "broken", "cut", "ended early", "no stream", "silent", "crashed")
@@ -68,7 +68,7 @@ async def serve(fault: str, options: dict[str, str]) -> None:
         await server.serve_forever()
 
 
-async def answer(fake: StandIn, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def answer(fake: FakeServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while (request := await _read(reader)) is not None:
             await fake(request, writer)

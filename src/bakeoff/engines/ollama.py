@@ -29,6 +29,7 @@ from bakeoff.units import plain_text
 HOST_VARIABLE = "OLLAMA_HOST"
 DEFAULT_PORT = 11434
 PROGRAM = "ollama"
+ENDING_S = 10.0
 
 _CAUSES = (
     Cause("address already in use", "Another program took the port: try again."),
@@ -239,15 +240,22 @@ class Ollama:
             async for event in stream_ollama(connection, path, body):
                 yield event
         except EngineError as error:
-            if self._launched is not None and await self._launched.ended():
-                raise EngineCrashed(
-                    f"Ollama ended by itself while it was answering{self._launched.last_words()}"
-                ) from error
+            if self._launched is not None and await self._has_ended(self._launched):
+                words = self._launched.last_words()
+                raise EngineCrashed(f"Ollama ended by itself while it was answering{words}") from error
             if isinstance(error, ServerRefused) and any(word in str(error) for word in _TOO_LONG):
                 raise PromptTooLong(f"{error} Raise --context, or shorten the prompt.", error.status) from error
             raise
         finally:
             await connection.close()
+
+    async def _has_ended(self, launched: Launched) -> bool:
+        """Whether it is gone: then it does not answer, and its guard is about to say so."""
+        try:
+            await self._server.version(timeout_s=ENDING_S)
+        except EngineError:
+            return await launched.ended(ENDING_S)
+        return False
 
 
 def _full(model: str) -> str:

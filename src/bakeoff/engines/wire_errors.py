@@ -14,6 +14,8 @@ from bakeoff.units import plain_text
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 _LONGEST = 300
+_WRAPPINGS = 2
+"""Ollama hands on the whole JSON error of its runner as the text of its own."""
 
 
 def error_text(body: bytes) -> str:
@@ -22,8 +24,9 @@ def error_text(body: bytes) -> str:
     Never control codes, and never the user's key, which some servers repeat.
     """
     text = body.decode("utf-8", "replace").strip()
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        text = _message(msgspec.json.decode(body)) or text
+    for _ in range(_WRAPPINGS):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            text = _message(msgspec.json.decode(text)) or text
     line = " ".join(plain_text(text).split())
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if key:
