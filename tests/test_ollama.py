@@ -31,6 +31,7 @@ from bakeoff.errors import (
     PromptTooLong,
     ServerRefused,
     ServerUnreachable,
+    UsageError,
 )
 from bakeoff.models.names import engine_name
 from bakeoff.results.records import CellFailed, MemoryPart
@@ -405,6 +406,20 @@ def test_another_engines_name_is_told_as_such() -> None:
     name = "mlx-community/DeepSeek-R1-Distill-Qwen-7B-4bit"
     with pytest.raises(ModelMissing, match=r"It is the name that mlx has for it: mlx:r1-7b@4bit\."):
         ask(FakeOllama(), with_options(name))
+
+
+@pytest.mark.parametrize("options", [{"gpu": "0"}, {"flash_attention": False}])
+def test_what_a_running_server_would_ignore_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"is for a server that we start, and one runs at .*--program ollama"):
+        ask(FakeOllama(), with_options(**options))
+
+
+@pytest.mark.parametrize("options", [{"pull": True}, {"raw": True}])
+def test_what_only_ollama_takes_is_refused_elsewhere(options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(UsageError, match=f"--{name} is for ollama: scripted:steady does not take it"):
+        contestant(parse_subject("scripted:steady"), EngineOptions(**options), lambda *_: None)
+    assert contestant(parse_subject("scripted:steady"), EngineOptions(), lambda *_: None)
 
 
 def test_a_server_that_is_not_ollama_is_told() -> None:

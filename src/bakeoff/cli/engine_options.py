@@ -44,13 +44,15 @@ def engine_options(command: _F) -> _F:
             click.option("--like", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE",
                          help="With --synthetic: tensor types as in this GGUF file."),
             click.option("--url", help="Attach to the server at this address."),
-            click.option("--threads", type=click.IntRange(1, 4096), help="llamacpp: CPU threads."),
+            click.option("--threads", type=click.IntRange(1, 4096), help="llamacpp, ollama: CPU threads."),
             click.option("--gpu-layers", type=LayersType(), metavar="N|auto[,…]",
                          help="llamacpp, ollama: layers on the GPU. Several are measured one by one: 0,20,40,auto."),
             click.option("--gpu", metavar="INDEX|UUID", help="The NVIDIA GPU to use, as nvidia-smi numbers them."),
             click.option("--program", metavar="FILE", help="The program to start, for instance a llama-server."),
             click.option("--flash-attention/--no-flash-attention", default=None,
-                         help="llamacpp: flash attention on or off; else the engine chooses."),
+                         help="llamacpp, ollama: flash attention on or off; else the engine chooses."),
+            click.option("--pull", is_flag=True, help="ollama: get the model where the server does not have it."),
+            click.option("--raw", is_flag=True, help="ollama: send prompts without the model's chat template."),
         )
     ):  # fmt: skip
         command = option(command)
@@ -66,7 +68,7 @@ def settings_of(options: dict[str, Any]) -> list[EngineOptions]:
         Address.parse(options["url"])  # now: the command line, with a password in it, would be kept in the file
     if options["like"] and not options["synthetic"]:
         raise UsageError("--like says what synthetic weights are made of: add --synthetic.")
-    names = ("url", "context", "threads", "synthetic", "like", "gpu", "program", "flash_attention")
+    names = ("url", "context", "threads", "synthetic", "like", "gpu", "program", "flash_attention", "pull", "raw")
     return [
         EngineOptions(**{name: options[name] for name in names}, gpu_layers=layers)
         for layers in options["gpu_layers"] or (None,)

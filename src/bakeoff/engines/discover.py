@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from bakeoff.engines.address import Address
 from bakeoff.engines.lookup import get_json, table
-from bakeoff.engines.ollama import DEFAULT_PORT, HOST_VARIABLE
+from bakeoff.engines.ollama import DEFAULT_PORT
+from bakeoff.engines.ollama_launch import HOST_VARIABLE
 from bakeoff.errors import BakeoffError
 
 USUAL_SERVERS = (

@@ -13,29 +13,31 @@ from typing import Any, Self
 
 from bakeoff.engines.address import Address
 from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
-from bakeoff.engines.gpu_choice import gpu_environment
-from bakeoff.engines.launch import Cause, Launched, free_port
+from bakeoff.engines.launch import Launched
 from bakeoff.engines.lookup import count_or_none, some_names, table, text_or_none
+from bakeoff.engines.ollama_launch import HOST_VARIABLE, start_server
 from bakeoff.engines.ollama_server import Loaded, OllamaServer, Progress
 from bakeoff.engines.ollama_stream import generation, runner_options, stream_ollama
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.page_cache import PageCache, drop_page_cache
 from bakeoff.engines.transport import Connection
-from bakeoff.errors import EngineCrashed, EngineError, ModelMissing, PromptTooLong, ServerRefused, ServerUnreachable
+from bakeoff.errors import (
+    EngineCrashed,
+    EngineError,
+    ModelMissing,
+    PromptTooLong,
+    ServerRefused,
+    ServerUnreachable,
+    UsageError,
+)
 from bakeoff.models.names import EngineName, elsewhere
 from bakeoff.results.records import MemoryPart, Model, Start
 from bakeoff.units import plain_text
 
-HOST_VARIABLE = "OLLAMA_HOST"
 DEFAULT_PORT = 11434
 PROGRAM = "ollama"
 ENDING_S = 10.0
 
-_CAUSES = (
-    Cause("address already in use", "Another program took the port: try again."),
-    Cause("permission denied", "Give this user the right to read and write its models, or set OLLAMA_MODELS."),
-    Cause("no space left on device", "Free some space, or set OLLAMA_MODELS to another disk."),
-)
 _BLOB = re.compile(r"^FROM (/.*/blobs/sha256-[0-9a-f]{64})$", re.MULTILINE)
 _TOO_LITTLE_MEMORY = ("more system memory", "out of memory", "out-of-memory", "cudamalloc", "unable to allocate")
 _TOO_LONG = ("exceed_context_size_error", "available context size", "context length")
@@ -99,25 +101,22 @@ class Ollama:
             if self._options.url is not None or not _is_here(self._address) or program is None:
                 raise
             await self._launch(program)
+        else:
+            self._check_settings()
+
+    def _check_settings(self) -> None:
+        """Raise UsageError where a running server would ignore what it can only be started with."""
+        asked = {"--gpu": self._options.gpu, "--flash-attention": self._options.flash_attention}
+        for name, value in asked.items():
+            if value is not None:
+                raise UsageError(
+                    f"{name} is for a server that we start, and one runs at {self._server.base}. "
+                    f"Leave it out, or have one of our own with --program {PROGRAM}."
+                )
 
     async def _launch(self, program: str) -> None:
-        port = free_port()
-        server = self._server = OllamaServer(f"http://127.0.0.1:{port}")
-
-        async def answers() -> bool:
-            with suppress(EngineError):
-                self._version = await server.version(timeout_s=1.0)
-                return True
-            return False
-
-        self._launched = await Launched.start(
-            "Ollama",
-            [program, "serve"],
-            answers,
-            log=self._options.logs / f"ollama-{port}.log" if self._options.logs else None,
-            environment=_environment(port, self._options),
-            causes=_CAUSES,
-        )
+        self._server, self._launched = await start_server(program, self._options)
+        self._version = await self._server.version()
 
     async def _find_model(self) -> None:
         shown = await self._server.show(self._model)
@@ -264,19 +263,6 @@ def _full(model: str) -> str:
 
 def _is_here(address: Address) -> bool:
     return address.host in ("localhost", "::1") or address.host.startswith("127.")
-
-
-def _environment(port: int, options: EngineOptions) -> dict[str, str]:
-    """For a server of our own: beside one that runs it must neither take its port nor prune the models they share."""
-    chosen = {
-        HOST_VARIABLE: f"127.0.0.1:{port}",
-        "OLLAMA_NOPRUNE": "1",
-        "OLLAMA_NUM_PARALLEL": str(options.parallel),
-        "OLLAMA_MAX_LOADED_MODELS": "1",
-    }
-    if options.flash_attention is not None:
-        chosen["OLLAMA_FLASH_ATTENTION"] = str(int(options.flash_attention))
-    return chosen | gpu_environment(options.gpu)
 
 
 def _parts(memory: Loaded | None) -> tuple[MemoryPart, ...]:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _FOR = {
     "gpu_layers": ("llamacpp", "ollama"),
     "gpu": ("llamacpp", "ollama", "vllm"),
-    "flash_attention": ("llamacpp",),
+    "flash_attention": ("llamacpp", "ollama"),
+    "pull": ("ollama",),
+    "raw": ("ollama",),
     "program": ("llamacpp", "ollama", "vllm", "mlx"),
 }
 """Which engines take a setting; any other would ignore it in silence."""
@@ -36,7 +38,7 @@ def contestant(subject: SubjectText, options: EngineOptions, progress: Progress)
 
 def _check(subject: SubjectText, options: EngineOptions) -> None:
     for name, engines in _FOR.items():
-        if getattr(options, name) is not None and subject.engine not in engines:
+        if getattr(options, name) != getattr(EngineOptions(), name) and subject.engine not in engines:
             takers = " and ".join(engines)
             raise UsageError(f"--{name.replace('_', '-')} is for {takers}: {subject.text} does not take it.")
 
