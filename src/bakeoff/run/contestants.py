@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bakeoff.engines.options import EngineOptions
@@ -50,6 +51,8 @@ def _engine(subject: SubjectText, options: EngineOptions, progress: Progress) ->
 
             wanted = engine_name("ollama", subject.model, subject.quant)
             return Ollama(wanted.name, options, expects=wanted, progress=progress)
+        case "mlx":
+            return _mlx(subject, options)
         case "openai":
             from bakeoff.engines.openai import OpenAICompatible
 
@@ -63,3 +66,15 @@ def _engine(subject: SubjectText, options: EngineOptions, progress: Progress) ->
     (entry,) = entry_points(group="bakeoff.engines", name=subject.engine)
     engine: Engine = entry.load()(subject.model)
     return engine
+
+
+def _mlx(subject: SubjectText, options: EngineOptions) -> Engine:
+    """A folder's weights are told apart by their digest where they are one file; a repository's by its commit."""
+    from bakeoff.engines.mlx import Mlx
+    from bakeoff.models.digest import file_digest
+
+    if options.url is not None:
+        raise UsageError(f"mlx: starts its own process. For a running mlx_lm.server: openai:NAME --url {options.url}.")
+    wanted = engine_name("mlx", subject.model, subject.quant)
+    files = list(Path(wanted.name).expanduser().glob("*.safetensors"))
+    return Mlx(wanted.name, options, digest=file_digest(files[0]) if len(files) == 1 else None)
