@@ -22,6 +22,7 @@ from bakeoff.measurement.thinking import template_opens_thinking
 from bakeoff.models.catalogue import find
 from bakeoff.models.files import gguf_parts
 from bakeoff.models.gguf import Header, architecture_of, is_synthetic, quant_of, read_header
+from bakeoff.models.names import elsewhere, engine_name, names_of
 from bakeoff.results.records import Model
 from bakeoff.run.predicting import Weights
 from bakeoff.run.runner import Contestant
@@ -113,11 +114,24 @@ def _weights(subject: SubjectText, options: EngineOptions, progress: Progress) -
     if options.synthetic:
         return _synthetic(subject, path, options, progress)
     if path is None:
-        raise ModelMissing(
-            f"The weights of {find(subject.model).name} are not here. Name the GGUF file (llamacpp:FILE.gguf), "
-            "or add --synthetic to measure random weights in its exact shape."
-        )
+        raise ModelMissing(_not_here(subject))
     return path
+
+
+def _not_here(subject: SubjectText) -> str:
+    """Where the weights can be had; a name that is another engine's is told as such."""
+    hint = elsewhere("llamacpp", subject.model)
+    if hint:
+        return f"{subject.model[:80]} is no GGUF file. {hint}"
+    name = find(subject.model).name
+    file = ""
+    if names_of(subject.model):
+        published = engine_name("llamacpp", subject.model, subject.quant)
+        file = f" They are published as {published.file} in {published.name}."
+    return (
+        f"The weights of {name} are not here.{file} Name the GGUF file (llamacpp:FILE.gguf), "
+        "or add --synthetic to measure random weights in its exact shape."
+    )
 
 
 def _synthetic(subject: SubjectText, twin_of: Path | None, options: EngineOptions, progress: Progress) -> Path:
