@@ -12,18 +12,23 @@ import psutil
 import pytest
 
 from bakeoff.cli.main import main
+from bakeoff.engines.base import Capabilities, Description
 from bakeoff.engines.child import ALL_LAYERS, ChildConfig, _params
 from bakeoff.engines.embedded import EmbeddedLlama
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.subjects import parse_subject
 from bakeoff.errors import EngineError, EngineMissing
+from bakeoff.hardware.catalogue import find_machine
 from bakeoff.hardware.gpus import FoundGpu
 from bakeoff.hardware.reader import System
+from bakeoff.models.catalogue import find
 from bakeoff.models.gguf import SYNTHETIC_KEY
+from bakeoff.models.recipes import tensors
 from bakeoff.models.synthetic import synthesize
-from bakeoff.results.records import Model
+from bakeoff.results.records import Model, Workload
 from bakeoff.run import llama
 from bakeoff.run.contestants import contestant
+from bakeoff.run.predicting import Predictor, Weights
 from tests.fakes import MODEL, FakeLlamaServer, hosted
 from tests.servers import run
 from tests.test_embedded import child_runs
@@ -190,6 +195,22 @@ def test_bad_input_gets_a_sentence(
     printed = capsys.readouterr()
     assert words in " ".join(printed.err.split())
     assert "Traceback" not in printed.err
+
+
+def predicted(on_gpu: int) -> float:
+    model = find("r1-8b")
+    about = Description(
+        engine="llamacpp", version=None, model=Model(name="r1-8b"), attached=False, capabilities=Capabilities(),
+        settings={"layers_on_gpu": on_gpu, "layers": 33}, device="gpu",
+    )  # fmt: skip
+    predictor = Predictor(find_machine("RTX 4090"), {})
+    made = predictor(Weights(model, tensors(model, "Q4_K_M")), about, Workload(name="own", prompt="?"), 100)
+    assert made is not None
+    return made.decode_tps.point
+
+
+def test_a_split_is_held_against_the_prediction_of_a_split() -> None:
+    assert predicted(10) < predicted(20) < predicted(32) < predicted(33)
 
 
 # The embedded engine

@@ -45,7 +45,7 @@ class Predictor:
         machine = self._machine if on_gpu else structs.replace(self._machine, devices=())
         speed = predict(
             work(weights.architecture, weights.tensors),
-            Placement(devices=machine.devices, host=machine.host),
+            Placement(devices=machine.devices, host=machine.host, gpu_layers=_split(about)),
             context=prompt_tokens + workload.max_tokens // 2,
             prompt_tokens=prompt_tokens,
         )
@@ -61,3 +61,12 @@ class Predictor:
             limit_tps=speed.limit_tps,
             memory_bytes=memory.total_bytes,
         )
+
+
+def _split(about: Description) -> int | None:
+    """How many of the model's layers llama.cpp put on the GPU, where it says that those are not all.
+
+    It counts the output as one, and puts that there first.
+    """
+    on_gpu, layers = (about.settings.get(name) for name in ("layers_on_gpu", "layers"))
+    return max(0, on_gpu - 1) if isinstance(on_gpu, int) and isinstance(layers, int) and on_gpu < layers else None
