@@ -249,9 +249,10 @@ class Mlx:
             await self._settle()
             self._requests += 1
             self._unfinished = number = self._requests
+            begun_ns = now_ns()  # before, not after: the child may date its first token before we run again
             child.send(_message(number, request))
             await child.sent()
-            yield Begun(now_ns())
+            yield Begun(begun_ns)
             async for event in self._events(number):
                 yield event
         finally:
