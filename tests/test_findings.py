@@ -100,8 +100,12 @@ CASES: dict[Any, list[Case]] = {
     ],
     findings.memory_preallocated: [
         (
-            cell([a_trial(memory_peak_bytes=1)], settings={"memory_utilization": 0.9}), "info", "take 90% of",
-            cell([a_trial(memory_peak_bytes=1)], settings={"memory_utilization": None}),
+            cell([a_trial(memory_peak_bytes=1)], settings={"memory_utilization": 0.9}), "info", "took 90% of its",
+            cell([a_trial(memory_peak_bytes=1)], settings={}),
+        ),
+        (
+            cell([a_trial(memory_peak_bytes=1)], settings={"kv_cache_bytes": 4 * 10**9}), "info", "4.00 GB for its KV",
+            cell([a_trial()], settings={"kv_cache_bytes": 4 * 10**9}),
         ),
     ],
     findings.cache_unproven: [

@@ -13,7 +13,7 @@ from msgspec import Struct
 from bakeoff.measurement import metrics
 from bakeoff.measurement.truncation import cut_words
 from bakeoff.results.records import CellOpened, Figure, Host, Trial
-from bakeoff.units import seconds_text
+from bakeoff.units import bytes_text, seconds_text
 
 Severity = Literal["info", "warning", "severe"]
 
@@ -417,13 +417,16 @@ def shared_engine(cell: Cell) -> Finding | None:
 
 
 def memory_preallocated(cell: Cell) -> Finding | None:
-    share = cell.opened.subject.settings.get("memory_utilization")
-    if not isinstance(share, (int, float)) or all(t.memory_peak_bytes is None for t in cell.ok):
+    settings = cell.opened.subject.settings
+    share, cache = settings.get("memory_utilization"), settings.get("kv_cache_bytes")
+    taken = f"{share:.0%} of its device's memory" if isinstance(share, float) else None
+    taken = f"{bytes_text(cache)} for its KV cache" if isinstance(cache, int) else taken
+    if taken is None or all(t.memory_peak_bytes is None for t in cell.ok):
         return None
     return Finding(
         code="memory_preallocated",
         severity="info",
-        evidence=f"the engine was started to take {share:.0%} of its device's memory at once, needed or not",
+        evidence=f"the engine took {taken} at once when it started, needed or not",
         advice="Its memory is a reservation: 'bakeoff plan' says what the model itself needs.",
     )
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bakeoff.engines.subjects import SubjectText
 
 MOST_LAYERS = 10_000
+VLLM_CONTEXT = 4096
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -40,7 +41,7 @@ def engine_options(command: _F) -> _F:
     """Add the options."""
     for option in reversed(
         (
-            click.option("--synthetic", is_flag=True, help="llamacpp: random weights in the model's exact shape."),
+            click.option("--synthetic", is_flag=True, help="llamacpp, vllm: random weights in the model's shape."),
             click.option("--like", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE",
                          help="With --synthetic: tensor types as in this GGUF file."),
             click.option("--url", help="Attach to the server at this address."),
@@ -48,10 +49,12 @@ def engine_options(command: _F) -> _F:
             click.option("--gpu-layers", type=LayersType(), metavar="N|auto[,…]",
                          help="llamacpp, ollama: layers on the GPU. Several are measured one by one: 0,20,40,auto."),
             click.option("--gpu", metavar="INDEX|UUID", help="The NVIDIA GPU to use, as nvidia-smi numbers them."),
+            click.option("--memory-utilization", type=click.FloatRange(0, 1, min_open=True), metavar="SHARE",
+                         help="vllm: share of the memory to take at once. [default: 0.9; without a GPU 4 GiB]"),
             click.option("--program", metavar="FILE", help="The program to start, for instance a llama-server."),
             click.option("--flash-attention/--no-flash-attention", default=None,
                          help="llamacpp, ollama: flash attention on or off; else the engine chooses."),
-            click.option("--pull", is_flag=True, help="ollama: get the model where the server does not have it."),
+            click.option("--pull", is_flag=True, help="ollama, mlx: get the model where it is not there."),
             click.option("--raw", is_flag=True, help="ollama: send prompts without the model's chat template."),
         )
     ):  # fmt: skip
@@ -68,11 +71,19 @@ def settings_of(options: dict[str, Any]) -> list[EngineOptions]:
         Address.parse(options["url"])  # now: the command line, with a password in it, would be kept in the file
     if options["like"] and not options["synthetic"]:
         raise UsageError("--like says what synthetic weights are made of: add --synthetic.")
-    names = ("url", "context", "threads", "synthetic", "like", "gpu", "program", "flash_attention", "pull", "raw")
+    names = ("url", "context", "threads", "synthetic", "like", "gpu", "memory_utilization", "program",
+             "flash_attention", "pull", "raw")  # fmt: skip
     return [
         EngineOptions(**{name: options[name] for name in names}, gpu_layers=layers)
         for layers in options["gpu_layers"] or (None,)
     ]
+
+
+def with_context(text: str, options: EngineOptions, asked: int | None) -> EngineOptions:
+    """vLLM is started for 4096 tokens where nobody asked for another context: its memory is taken at once anyway."""
+    from msgspec import structs
+
+    return structs.replace(options, context=VLLM_CONTEXT) if asked is None and text.startswith("vllm:") else options
 
 
 def named(subjects: list[tuple[SubjectText, EngineOptions]]) -> list[tuple[SubjectText, EngineOptions]]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bakeoff.cli.engine_options import engine_options, named, settings_of, with_logs
+from bakeoff.cli.engine_options import engine_options, named, settings_of, with_context, with_logs
 from bakeoff.errors import UsageError
 
 
@@ -59,7 +59,7 @@ def measuring_options(command: _F) -> _F:
     show_default=True,
     help="Tokens to generate.",
 )
-@click.option("--context", type=click.IntRange(16, 10_000_000), default=2048, show_default=True, help="Context length.")
+@click.option("--context", type=click.IntRange(16, 10_000_000), help="Context length. [default: 2048; vllm: 4096]")
 @click.option("--prompt", "prompts", multiple=True, metavar="TEXT|@FILE", help="Own prompt; may be repeated.")
 @click.option("--prompt-tokens", type=click.IntRange(1, 10_000_000), help="Send so many random token ids instead.")
 @click.option("--cache", type=click.Choice(["cold", "warm"]), default="cold", show_default=True,
@@ -77,6 +77,7 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
       bakeoff run llamacpp:r1-70b.gguf --gpu-layers 0,20,40,auto
       bakeoff run llamacpp:NAME --url http://127.0.0.1:8080
       bakeoff run ollama:deepseek-r1:7b
+      bakeoff run vllm:r1-7b@bf16
       bakeoff run openai:NAME --url http://127.0.0.1:8000
 
     Without a SUBJECT: what an Ollama server holds, else SmolLM2 on the embedded engine.
@@ -86,6 +87,8 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
     from bakeoff.run.plan import Protocol
     from bakeoff.workload.prompts import read_prompt
 
+    asked = options["context"]
+    options["context"] = asked or Protocol().context
     settings = settings_of(options)
     if options["prompts"] and options["prompt_tokens"]:
         raise UsageError("--prompt and --prompt-tokens exclude each other: a prompt has its own length.")
@@ -99,7 +102,8 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
         temperature=options["temperature"],
         seed=seed,
     )
-    wanted = [(text, each) for text in subjects or _default_subjects(options["url"]) for each in settings]
+    texts = subjects or _default_subjects(options["url"])
+    wanted = [(text, with_context(text, each, asked)) for text in texts for each in settings]
     return measure(wanted, protocol, as_json)
 
 

@@ -46,7 +46,7 @@ class OpenAICompatible:
         address = Address.parse(url)
         self._base = address.url.removesuffix("/v1")
         self._model = model
-        self._headers = _authorization()
+        self._headers = authorization()
         self._dialect = 0
         self._facts: dict[str, Any] = {}
 
@@ -133,7 +133,7 @@ class OpenAICompatible:
             await connection.close()
 
 
-def _authorization() -> dict[str, str]:
+def authorization() -> dict[str, str]:
     """The header that carries the key, where there is one. Raises UsageError where no header could."""
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key:

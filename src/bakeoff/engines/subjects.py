@@ -12,6 +12,7 @@ ENGINES = {
     "llamacpp": "llama.cpp, embedded or as llama-server: a GGUF file, smollm2, r1-1.5b --synthetic, NAME --url …",
     "ollama": "an Ollama server, running or installed: its own tag, or r1-7b@q4_K_M",
     "mlx": "MLX, in a process of its own: a folder, a Hugging Face repository, or r1-7b@4bit",
+    "vllm": "vLLM, running or installed: a folder, a Hugging Face repository, r1-7b@bf16, r1-7b --synthetic",
     "openai": "any OpenAI-compatible server, with --url",
     "scripted": "a scripted engine, for trying things out: its figures are not measurements",
 }

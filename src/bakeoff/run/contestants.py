@@ -11,6 +11,7 @@ from bakeoff.errors import UsageError
 from bakeoff.models.names import engine_name
 from bakeoff.run.llama import Progress, llama_contestant
 from bakeoff.run.runner import Contestant
+from bakeoff.run.vllm import vllm_contestant
 from bakeoff.workload.prompts import any_token_ids
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ _FOR = {
     "gpu_layers": ("llamacpp", "ollama"),
     "gpu": ("llamacpp", "ollama", "vllm"),
     "flash_attention": ("llamacpp", "ollama"),
-    "pull": ("ollama",),
+    "threads": ("llamacpp", "ollama"),
+    "pull": ("ollama", "mlx"),
     "raw": ("ollama",),
+    "memory_utilization": ("vllm",),
     "program": ("llamacpp", "ollama", "vllm", "mlx"),
 }
 """Which engines take a setting; any other would ignore it in silence."""
@@ -32,8 +35,10 @@ def contestant(subject: SubjectText, options: EngineOptions, progress: Progress)
     _check(subject, options)
     if subject.engine == "llamacpp":
         return llama_contestant(subject, options, progress)
+    if subject.engine == "vllm":
+        return vllm_contestant(subject, options)
     if options.synthetic:
-        raise UsageError(f"--synthetic is for llamacpp: {subject.text} has the weights that its server has.")
+        raise UsageError(f"--synthetic is for llamacpp and vllm: {subject.text} has the weights that its server has.")
     return Contestant(subject.text, _engine(subject, options, progress), any_token_ids)
 
 
