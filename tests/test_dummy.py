@@ -60,6 +60,13 @@ def test_a_dummy_folder_is_written_once(tmp_path: Path) -> None:
     assert (folder / "config.json").stat().st_mtime_ns == before
 
 
+def test_another_shape_of_the_same_name_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    named = replace(SMALL, short="", name="../my model")
+    one, other = dummy_folder(named, tmp_path), dummy_folder(replace(named, layers=2), tmp_path)
+    assert one != other
+    assert {one.parent, other.parent} == {tmp_path}
+
+
 def test_another_type_of_weights_has_a_folder_of_its_own(tmp_path: Path) -> None:
     assert dummy_folder(SMALL, tmp_path) != dummy_folder(SMALL, tmp_path, "float16")
 

@@ -5,8 +5,10 @@ Its tokenizer knows one word an id and no special token, so that every id that i
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -23,14 +25,16 @@ def dummy_folder(arch: Architecture, folder: Path, dtype: str = "bfloat16") -> P
 
     Raises FileError where it cannot be written.
     """
-    path = folder / f"{arch.short or arch.name.rpartition('/')[2]}-{dtype}-dummy-{FORMAT}"
+    config = config_json(arch, dtype)
+    name = re.sub(r"[^\w.-]", "-", arch.short or arch.name.rpartition("/")[2])[:80]
+    path = folder / f"{name}-{dtype}-dummy-{FORMAT}-{sha256(config).hexdigest()[:8]}"
     if path.is_dir():
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
         half_made = Path(tempfile.mkdtemp(prefix=".dummy-", dir=folder))
         try:
-            (half_made / "config.json").write_bytes(config_json(arch, dtype))
+            (half_made / "config.json").write_bytes(config)
             (half_made / "tokenizer.json").write_bytes(msgspec.json.encode(_tokenizer(arch.vocab)))
             (half_made / "tokenizer_config.json").write_bytes(
                 msgspec.json.encode(
