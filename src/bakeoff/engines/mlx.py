@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -136,7 +137,7 @@ class Mlx:
 
     async def _launch(self) -> None:
         python = _python(self._options.program)
-        log = self._options.logs / "mlx.log" if self._options.logs else None
+        log = self._options.logs / f"mlx-{secrets.token_hex(4)}.log" if self._options.logs else None
         began_ns = now_ns()
         offline = {} if self._options.pull else {"HF_HUB_OFFLINE": "1"}
         try:
