@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import AsyncIterator
@@ -68,8 +69,8 @@ class OneGpu(NoGpu):
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("OPENAI_API_KEY", KV_SPACE):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith(("VLLM_", "OPENAI_API_KEY"))]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("BAKEOFF_HOME", str(tmp_path / "home"))
 
 
@@ -328,7 +329,9 @@ def test_an_older_build_is_started_without_what_it_does_not_know(tmp_path: Path)
 def test_its_environment_is_quiet_and_keeps_what_the_user_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_API_KEY", KEY)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    entered(launched(tmp_path))
+    monkeypatch.setenv("VLLM_ATTENTION_BACKEND", "FLASHINFER")
+    about = entered(launched(tmp_path))
+    assert about.settings["environment"] == "VLLM_ATTENTION_BACKEND=FLASHINFER"
     seen = started_with(tmp_path)["environment"]
     assert (seen["VLLM_NO_USAGE_STATS"], seen["HF_HUB_OFFLINE"], seen["VLLM_API_KEY"]) == ("1", "1", None)
 

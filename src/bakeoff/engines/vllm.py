@@ -31,6 +31,7 @@ from bakeoff.engines.vllm_serve import (
     environment,
     find_program,
     flags,
+    inherited,
     read_load,
     refused_flags,
 )
@@ -160,6 +161,7 @@ class Vllm:
             "block": says.block,
             "prefix_caching": says.prefix_caching,
             "flags": " ".join(self._flags) or None,
+            "environment": inherited() if self._flags else None,
             "gpu": self._options.gpu,
             "url": self._server.base if self._options.url else None,
         }

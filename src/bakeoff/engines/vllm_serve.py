@@ -18,6 +18,7 @@ from bakeoff.errors import EngineMissing
 from bakeoff.hardware.gpus import found_gpus
 from bakeoff.hardware.reader import SYSTEM, Reader
 from bakeoff.results.records import MemoryPart
+from bakeoff.units import plain_text
 
 PROGRAM = "vllm"
 MEMORY_UTILIZATION = 0.90
@@ -87,6 +88,12 @@ def environment(
         quarter = reader.memory_bytes() // 4 // _GIB
         ours[KV_SPACE] = str(max(1, min(_KV_SPACE_GIB, quarter)))
     return ours | gpu_environment(options.gpu, reader)
+
+
+def inherited(given: Mapping[str, str] = os.environ) -> str | None:
+    """Those of vLLM's own settings that the user's environment holds: they bear on a measurement, and no key is one."""
+    ours = {name: value for name, value in given.items() if name.startswith("VLLM_") and "KEY" not in name}
+    return " ".join(f"{name}={plain_text(ours[name])[:100]}" for name in sorted(ours)) or None
 
 
 _LESS = "Lower --memory-utilization or --context, or take a smaller model or quantization."
