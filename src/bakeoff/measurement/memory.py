@@ -20,6 +20,15 @@ def reset_peak(pids: Sequence[int]) -> None:
             continue  # the process is gone, or not ours: its mark then covers its whole life
 
 
+def can_reset_peak(pid: int) -> bool:
+    """Whether a window can be started for this process: Linux with that right."""
+    try:
+        Path(f"/proc/{pid}/clear_refs").write_text(_RESET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
 def peak_bytes(pids: Sequence[int]) -> int | None:
     """Sum of VmHWM over the process tree since ``reset_peak``; None where the system does not tell."""
     marks = [mark for pid in process_tree(pids) if (mark := _high_water(pid)) is not None]
