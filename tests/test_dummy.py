@@ -50,6 +50,7 @@ def test_a_dummy_folder_holds_the_shape_and_a_word_for_every_id(tmp_path: Path) 
     words = json.loads((folder / "tokenizer.json").read_bytes())["model"]["vocab"]
     assert sorted(words.values()) == list(range(SMALL.vocab))
     assert all(word.strip() for word in words)
+    assert "chat_template" in json.loads((folder / "tokenizer_config.json").read_bytes())
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 

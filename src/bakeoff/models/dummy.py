@@ -1,6 +1,7 @@
 """A model's folder as Hugging Face lays it out, without weights: engines that make up random ones open it.
 
-Its tokenizer knows one word an id and no special token, so that every id that is generated shows as text.
+Its tokenizer knows one word an id and no special token, so that every id that is generated shows as text. Words of
+a text it does not know: they all become the same id.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from bakeoff.errors import FileError
 from bakeoff.models.architecture import Architecture
 from bakeoff.models.config_write import config_json
 
-FORMAT = 1
+FORMAT = 2
+_TEMPLATE = "{% for message in messages %}{{ message['content'] + ' ' }}{% endfor %}"
 
 
 def dummy_folder(arch: Architecture, folder: Path, dtype: str = "bfloat16") -> Path:
