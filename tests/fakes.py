@@ -59,6 +59,9 @@ class FakeServer:
 
     head: ClassVar[bytes] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
+    limits: tuple[str | None, ...] = ()
+    """The next generations are refused for the rate, each with this ``Retry-After``."""
+
     def __init__(self, *, stops_after: int = 1000, thinking: int = 0, key: str = "") -> None:
         self.stops_after = stops_after
         self.thinking = thinking
@@ -85,6 +88,10 @@ class FakeServer:
                 writer.write(plain)
                 return
             pieces = self.generate(json.loads(request.body))
+            if self.limits:
+                after, self.limits = self.limits[0], self.limits[1:]
+                header = f"\r\nRetry-After: {after}" if after is not None else ""
+                raise Refusal(f"429 Too Many Requests{header}", self.error(429, "Rate limit reached for requests"))
             if self.fault == "refused":
                 raise Refusal("500 Internal Server Error", self.error(500, self.trouble()))
         except Refusal as refusal:

@@ -150,6 +150,14 @@ CASES: dict[Any, list[Case]] = {
         ),
         (cell([a_trial()], settings={"gpu_share": 0.01}), "info", "^1% of", cell([a_trial()], settings={"gpu_share": 0.0})),
     ],
+    findings.rate_limited: [
+        (
+            cell([a_trial(waited_s=2.0), a_trial(), a_trial(status="failed", error="429", waited_s=5.0)]),
+            "info", "held 2 of 3 trials back, 7.00 s in all",
+            cell([a_trial(waited_s=None)]),
+        ),
+        (cell([a_trial(waited_s=0.0)]), "info", "1 of 1 trials back, 0 ms", cell([a_trial()])),
+    ],
     findings.early_stop: [
         (
             cell([a_trial(usage=counted(63)), a_trial(usage=counted(40)), a_trial(usage=counted(64))], max_tokens=64),

@@ -9,6 +9,7 @@ BakeoffError            exit 1: something failed
     ├── ServerUnreachable   nobody answers at the address
     ├── ModelMissing    the server is there, the model is not
     ├── ServerRefused   the server answered with an error status
+    │   └── RateLimited     it answers, but not so often
     │   └── PromptTooLong   the prompt does not fit the context: refused, or cut without a word
     ├── BrokenReply     what came is not what the protocol says (cut, not JSON, wrong framing)
     ├── ServerSilent    nothing came for longer than allowed
@@ -71,6 +72,14 @@ class ServerRefused(EngineError):
 
 class PromptTooLong(ServerRefused):
     """The prompt does not fit the context: the server says so, or its count of tokens shows that it cut the prompt."""
+
+
+class RateLimited(ServerRefused):
+    """The server answers, but not so often (HTTP 429); ``after_s`` is how long it asks to wait, where it says so."""
+
+    def __init__(self, message: str, after_s: float | None = None) -> None:
+        super().__init__(message, 429)
+        self.after_s = after_s
 
 
 class BrokenReply(EngineError):

@@ -185,6 +185,19 @@ def reload(cell: Cell) -> Finding | None:
     )
 
 
+def rate_limited(cell: Cell) -> Finding | None:
+    waits = [trial.waited_s for trial in cell.timed if trial.waited_s is not None]
+    if not waits:
+        return None
+    return Finding(
+        code="rate_limited",
+        severity="info",
+        evidence=f"the server's rate limit held {len(waits)} of {len(cell.timed)} trials back, "
+        f"{seconds_text(sum(waits))} in all",
+        advice="No figure holds the waits. Others who share the limit may slow the answers themselves.",
+    )
+
+
 def early_stop(cell: Cell) -> Finding | None:
     """By the tokens counted; where only chunks were, by what the engine says."""
     wanted = cell.opened.workload.max_tokens
@@ -480,6 +493,7 @@ CHECKS: tuple[Callable[[Cell], Finding | None], ...] = (
     reload,
     chunk_counted,
     one_piece,
+    rate_limited,
     clock_step,
     wide_interval,
     busy_host,

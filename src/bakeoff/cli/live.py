@@ -73,6 +73,7 @@ class LiveProgress:
 
     def trial(self, trial: Trial) -> None:
         """A trial has ended: its own figures, unaveraged."""
+        self._end_stage()
         task, name, total = self._cells[trial.cell]
         detail = _detail(trial)
         self._bar.update(task, advance=1, detail=detail)

@@ -19,10 +19,11 @@ from msgspec import Struct
 from bakeoff.clock import now_ns, realtime_offset_ns
 from bakeoff.engines.address import Address
 from bakeoff.engines.framing import Framing, FramingName, framing
+from bakeoff.engines.rate import asked_wait_s
 from bakeoff.engines.stamping import stamps
 from bakeoff.engines.wire_errors import error_text, unreachable
 from bakeoff.engines.wires import KernelWire, StreamWire, Wire
-from bakeoff.errors import BrokenReply, EngineError, ServerRefused, ServerSilent, ServerUnreachable
+from bakeoff.errors import BrokenReply, EngineError, RateLimited, ServerRefused, ServerSilent, ServerUnreachable
 
 MAX_ERROR_BODY_BYTES = 64 * 1024
 
@@ -300,7 +301,11 @@ def _refusal(status: int, body: bytes, headers: Mapping[bytes, bytes], address: 
     if 300 <= status < 400:
         target = headers.get(b"location", b"elsewhere").decode("latin-1")
         return ServerRefused(f"{address.url} redirects to {target}. Name that address with --url.", status)
-    return ServerRefused(f"{address.url} answered {status}: {error_text(body)}", status)
+    message = f"{address.url} answered {status}: {error_text(body)}"
+    if status == 429:
+        asked, date = (headers.get(name, b"").decode("latin-1") or None for name in (b"retry-after", b"date"))
+        return RateLimited(message, asked_wait_s(asked, date))
+    return ServerRefused(message, status)
 
 
 def _cause(wrapped: httptools.HttpParserCallbackError) -> Exception:

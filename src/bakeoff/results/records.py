@@ -228,6 +228,7 @@ class Trial(Record, frozen=True, kw_only=True, tag="trial"):
 
     ``failed``: an error, or no token came. ``truncated``: the stream was cut, or the user interrupted it.
     ``others_cpu`` is the share of the machine's processor time, 0 to 1, that went to others meanwhile.
+    ``waited_s`` is how long the server's rate limit held the request back, before it was sent: no figure holds it.
     """
 
     cell: Int64
@@ -246,6 +247,7 @@ class Trial(Record, frozen=True, kw_only=True, tag="trial"):
     memory_peak_bytes: Int64 | None = None
     others_cpu: float | None = None
     engine_counts: EngineCounts | None = None
+    waited_s: float | None = None
     text: str | None = None
     error: str | None = None
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from itertools import count
 from typing import Protocol as Interface
 
 import msgspec
 from msgspec import Struct
 
+from bakeoff.engines import rate
 from bakeoff.engines.base import Counters, Counting, Description, Engine
-from bakeoff.errors import EngineCrashed, EngineError, ServerRefused
+from bakeoff.errors import EngineCrashed, EngineError, RateLimited, ServerRefused
 from bakeoff.measurement.load import cpu_times, others_share
 from bakeoff.measurement.memory import peak_bytes, reset_peak
 from bakeoff.measurement.metrics import client_decode_parts
@@ -30,6 +32,7 @@ from bakeoff.run.plan import AUTO_FEWEST, AUTO_HALF_WIDTH, AUTO_MOST, Protocol, 
 from bakeoff.run.predicting import Predictor, Weights
 from bakeoff.run.trial import Recorder, perform
 from bakeoff.stats.intervals import ratio_of_sums
+from bakeoff.units import seconds_text
 from bakeoff.workload.prompts import trial_seed
 
 FAILURES_IN_A_ROW = 3
@@ -183,10 +186,28 @@ class Runner:
                 cell.trials.append(trial)
                 self._write(trial)
                 self._observer.trial(trial)
-                if isinstance(error, EngineCrashed):
+                if isinstance(error, (EngineCrashed, RateLimited)):
                     raise error
 
     async def _record(
+        self, session: _Session, opened: CellOpened, purpose: Purpose, index: int
+    ) -> tuple[Trial, EngineError | None]:
+        """One request's record, and the engine's error if it ended in one; sent again where the rate is limited."""
+        waited_s = 0.0
+        for refusals in count(1):
+            trial, error = await self._attempt(session, opened, purpose, index)
+            if not isinstance(error, RateLimited):
+                break
+            wait_s = rate.pause_s(error, refusals)
+            if wait_s is None:
+                error = rate.given_up(error, refusals)
+                return msgspec.structs.replace(trial, waited_s=waited_s, error=str(error)), error
+            self._observer.stage(f"Waiting {seconds_text(wait_s)}: the server limits the rate")
+            await rate.sleep(wait_s)
+            waited_s += wait_s
+        return msgspec.structs.replace(trial, waited_s=waited_s if refusals > 1 else None), error
+
+    async def _attempt(
         self, session: _Session, opened: CellOpened, purpose: Purpose, index: int
     ) -> tuple[Trial, EngineError | None]:
         """One request, its record, and the engine's error if it ended in one; interrupted, it is written first."""
