@@ -275,7 +275,7 @@ def test_a_key_that_the_server_repeats_reaches_neither_the_screen_nor_the_file(
 ) -> None:
     class FailsLater(FakeLlamaServer):
         def generate(self, body: dict[str, Any]) -> Any:
-            self.fault = "error in the stream" if len(self.bodies) == 3 else None
+            self.fault = "error in the stream" if len(self.bodies) == 4 else None
             return super().generate(body)
 
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-0123456789")

@@ -248,7 +248,7 @@ def test_a_cloud_that_refuses_unknown_fields_is_asked_for_less() -> None:
 def test_reasoning_in_the_cloud_is_hidden_and_counted() -> None:
     fake = FakeCloud(reasons=True, thinking=3)
     _, (events,) = ask(fake, openai, request())
-    assert set(fake.bodies[-1]) == {"model", "messages", "stream", "stream_options", "max_completion_tokens"}
+    assert set(fake.bodies[-1]) == {"model", "messages", "stream", "stream_options", "max_completion_tokens", "seed"}
     assert (reasoning_of(events), len(chunks_of(events))) == ("", 5)
     assert (finished_of(events).usage.output_tokens, finished_of(events).usage.reasoning_tokens) == (8, 3)
 

@@ -28,6 +28,7 @@ class _Choice(Struct):
     delta: _Delta = msgspec.field(default_factory=_Delta)
     text: str | None = None
     finish_reason: str | None = None
+    logprobs: msgspec.Raw = msgspec.Raw()
 
 
 class _PromptDetails(Struct):
@@ -43,6 +44,7 @@ class _Usage(Struct):
     completion_tokens: Count | None = None
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _OutputDetails | None = None
+    reasoning_tokens: Count | None = None
 
 
 class LlamaTimings(Struct):
@@ -97,10 +99,15 @@ _decode = msgspec.json.Decoder(_Chunk).decode
 
 
 async def stream_chat(
-    connection: Connection, body: dict[str, Any], headers: dict[str, str], path: str = "/v1/chat/completions"
+    connection: Connection,
+    body: dict[str, Any],
+    headers: dict[str, str],
+    path: str = "/v1/chat/completions",
+    fields: set[str] | None = None,
 ) -> AsyncIterator[StreamEvent]:
     """Send one completion, of a chat or (by ``path``) of a text, and give its events.
 
+    Which of ``reasoning``, ``reasoning_content`` and ``logprobs`` came is added to ``fields`` where that is given.
     Raises as the transport does, and BrokenReply.
     """
     request = HttpRequest(path=path, body=msgspec.json.encode(body), headers=headers)
@@ -121,6 +128,8 @@ async def stream_chat(
                     counted = chunk.timings.predicted_n
                 for choice in chunk.choices[:1]:
                     finish = choice.finish_reason or finish
+                    if fields is not None:
+                        fields |= _spoken(choice)
                     delta = choice.delta
                     text = delta.content or choice.text or ""
                     thought = delta.reasoning or delta.reasoning_content or ""
@@ -130,6 +139,15 @@ async def stream_chat(
                 yield Begun(at_ns)
             case Ended():
                 yield finished(item, finish, _usage(usage, timings), (metrics or timings).timings())
+
+
+def _spoken(choice: _Choice) -> set[str]:
+    came = {
+        "reasoning": choice.delta.reasoning,
+        "reasoning_content": choice.delta.reasoning_content,
+        "logprobs": bytes(choice.logprobs) not in (b"", b"null"),
+    }
+    return {name for name, value in came.items() if value}
 
 
 def finished(end: Ended, finish: str | None, usage: Usage, timings: EngineTimings) -> Finished:
@@ -170,5 +188,5 @@ def _usage(usage: _Usage, timings: LlamaTimings) -> Usage:
         prompt_tokens=usage.prompt_tokens if usage.prompt_tokens is not None else own.prompt_tokens,
         cached_tokens=cached if cached is not None else own.cached_tokens,
         output_tokens=usage.completion_tokens if usage.completion_tokens is not None else own.output_tokens,
-        reasoning_tokens=output.reasoning_tokens if output else None,
+        reasoning_tokens=output.reasoning_tokens if output else usage.reasoning_tokens,
     )

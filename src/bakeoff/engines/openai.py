@@ -7,33 +7,22 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
+from bakeoff.engines import lm_studio
 from bakeoff.engines.address import Address
-from bakeoff.engines.base import Capabilities, Description, Prompt, Request, StreamEvent
+from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.chat import stream_chat
+from bakeoff.engines.dialect import Dialect
 from bakeoff.engines.lookup import count_or_none, get_json, some_names, table, text_or_none
+from bakeoff.engines.probing import Found, probe
 from bakeoff.engines.transport import Connection
 from bakeoff.engines.wire_errors import KEY_VARIABLE
 from bakeoff.errors import BrokenReply, ModelMissing, ServerRefused, UsageError
 from bakeoff.results.records import Model
 
-# What servers are asked for, most exact first; each falls back to the next when it is refused as unknown.
-_RICH: dict[str, Any] = {
-    "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-    "ignore_eos": True,
-    "cache_prompt": False,
-    "timings_per_token": True,
-}
-_PLAIN: dict[str, Any] = {"stream_options": {"include_usage": True}}
-_DIALECTS: tuple[tuple[str, bool, dict[str, Any]], ...] = (
-    ("max_tokens", True, _RICH),
-    ("max_tokens", True, _PLAIN),
-    ("max_completion_tokens", False, _PLAIN),
-)
-_UNKNOWN_FIELD = (400, 422)
-_PROBE_TOKENS = 16
-"""OpenAI's reasoning models refuse a limit that their hidden reasoning uses up."""
 _EXACT = ("llamacpp", "sglang", "vllm")
-"""Who owns the models of servers that are known to obey ``ignore_eos``; others take it and ignore it."""
+"""Who owns the models of servers that obey ``ignore_eos``: believed where no probe could prove it."""
+_OWN_MODEL = "default_model"
+"""mlx_lm.server's name for the model that it was started with; its list has others."""
 
 
 class OpenAICompatible:
@@ -47,12 +36,15 @@ class OpenAICompatible:
         self._base = address.url.removesuffix("/v1")
         self._model = model
         self._headers = authorization()
-        self._dialect = 0
+        self._found = Found()
         self._facts: dict[str, Any] = {}
+        self._told: Model | None = None
 
     async def __aenter__(self) -> Self:
         await self._find_model()
-        await self._find_dialect()
+        self._found = await probe(self._send, self._base)
+        if self._facts.get("owned_by") == lm_studio.OWNER:
+            self._told = await lm_studio.lm_studio_model(self._base, self._headers, self._model)
         return self
 
     async def _find_model(self) -> None:
@@ -70,23 +62,9 @@ class OpenAICompatible:
             return
         entries = table(listing).get("data")
         models = {str(e["id"]): e for e in entries or () if isinstance(e, dict) and "id" in e}
-        if models and self._model not in models:
+        if models and self._model not in (*models, _OWN_MODEL):
             raise ModelMissing(f"{self._base} has no model {self._model!r}. It has: {some_names(models)}.")
         self._facts = models.get(self._model, {})
-
-    async def _find_dialect(self) -> None:
-        """Ask for a few tokens, dropping what the server does not know until it answers."""
-        probe = Request(prompt=Prompt(text="Hello"), max_tokens=_PROBE_TOKENS)
-        for self._dialect in range(len(_DIALECTS)):
-            try:
-                async for _ in self.stream(probe):
-                    pass
-                return
-            except ServerRefused as error:
-                if error.status in (404, 405):
-                    raise ModelMissing(f"{error} Check the model's name and --url.") from error
-                if error.status not in _UNKNOWN_FIELD or self._dialect == len(_DIALECTS) - 1:
-                    raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -94,40 +72,43 @@ class OpenAICompatible:
         return None
 
     def describe(self) -> Description:
-        meta = table(self._facts.get("meta"))
         owner = text_or_none(self._facts.get("owned_by"))
+        found = self._found
+        known = owner in _EXACT and found.ignore_eos == "not proven"
+        server = "LM Studio" if owner == lm_studio.OWNER else owner
         return Description(
             engine="openai",
-            version=f"served by {owner}" if owner else None,
-            model=Model(
-                name=self._model,
-                quant=text_or_none(meta.get("ftype")),
-                size_bytes=count_or_none(meta.get("size")),
-                parameters=count_or_none(meta.get("n_params")),
-                context_trained=count_or_none(meta.get("n_ctx_train") or self._facts.get("max_model_len")),
-            ),
+            version=f"served by {server}" if server else None,
+            model=self._told or self._listed(),
             attached=True,
-            capabilities=Capabilities(exact_length=self._dialect == 0 and owner in _EXACT),
-            settings={"url": self._base},
+            capabilities=Capabilities(
+                exact_length=known or found.ignore_eos == "obeyed", reports_cache=found.cached_tokens
+            ),
+            settings={"url": self._base, **found.settings()},
+        )
+
+    def _listed(self) -> Model:
+        """What the list of models says: llama-server's ``meta``, vLLM's and SGLang's ``max_model_len``."""
+        meta = table(self._facts.get("meta"))
+        return Model(
+            name=self._model,
+            quant=text_or_none(meta.get("ftype")),
+            size_bytes=count_or_none(meta.get("size")),
+            parameters=count_or_none(meta.get("n_params")),
+            context_trained=count_or_none(meta.get("n_ctx_train") or self._facts.get("max_model_len")),
         )
 
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
-        limit, with_temperature, extra = _DIALECTS[self._dialect]
-        system = [{"role": "system", "content": request.prompt.system}] if request.prompt.system else []
-        body: dict[str, Any] = {
-            "model": self._model,
-            "messages": [*system, {"role": "user", "content": request.prompt.text or ""}],
-            "stream": True,
-            limit: request.max_tokens,
-            **extra,
-        }
-        if "cache_prompt" in body:
-            body["cache_prompt"] = request.cache
-        if with_temperature:
-            body |= {"temperature": request.temperature, "seed": request.seed}
+        async for event in self._send(self._found.dialect, request):
+            yield event
+
+    async def _send(
+        self, dialect: Dialect, request: Request, fields: set[str] | None = None
+    ) -> AsyncIterator[StreamEvent]:
         connection = await Connection.open(self._base)
         try:
-            async for event in stream_chat(connection, body, self._headers):
+            body = dialect.body(self._model, request)
+            async for event in stream_chat(connection, body, self._headers, fields=fields):
                 yield event
         finally:
             await connection.close()
