@@ -54,6 +54,7 @@ class _About(Struct):
     version: str
     mlx: str
     download_s: float
+    load_s: float
     gpu: bool
     exact_length: bool
     chat_template: bool
@@ -237,7 +238,7 @@ class Mlx:
             opens_thinking=about.opens_thinking,
             pids=(self._child.pid,) if self._child else (),
             device=device,
-            start=Start(ready_s=self._ready_s),
+            start=Start(ready_s=self._ready_s, load_s=about.load_s),
             memory=(MemoryPart(what="weights", device=device, bytes=about.size_bytes or 0),),
         )
 

@@ -73,7 +73,9 @@ class Served:
         if download and not here:
             mlx_lm.load(name, lazy=True)
         self.download_s = (time.perf_counter_ns() - began) / 1e9
+        began = time.perf_counter_ns()
         self.model, self.tokenizer, self.config = mlx_lm.load(name, return_config=True)
+        self.load_s = (time.perf_counter_ns() - began) / 1e9
         self.revision = None if here else revision_of(name)
         self._eos = self.tokenizer.eos_token_ids
 
@@ -91,6 +93,7 @@ class Served:
             "version": mlx_lm.__version__,
             "mlx": mx.__version__,
             "download_s": self.download_s,
+            "load_s": self.load_s,
             "gpu": mx.default_device() == mx.gpu,
             "device": device.get("device_name") or device.get("architecture"),
             "wired_limit_bytes": device.get("max_recommended_working_set_size"),
