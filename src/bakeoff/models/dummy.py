@@ -38,11 +38,7 @@ def dummy_folder(arch: Architecture, folder: Path, dtype: str = "bfloat16") -> P
         try:
             (half_made / "config.json").write_bytes(config)
             (half_made / "tokenizer.json").write_bytes(msgspec.json.encode(_tokenizer(arch.vocab)))
-            (half_made / "tokenizer_config.json").write_bytes(
-                msgspec.json.encode(
-                    {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": arch.max_position}
-                )
-            )
+            (half_made / "tokenizer_config.json").write_bytes(msgspec.json.encode(_settings(arch)))
             half_made.chmod(0o755)
             half_made.rename(path)
         finally:
@@ -54,6 +50,14 @@ def dummy_folder(arch: Architecture, folder: Path, dtype: str = "bfloat16") -> P
             f"{path} could not be written ({error.strerror}). Set BAKEOFF_HOME to another folder."
         ) from error
     return path
+
+
+def _settings(arch: Architecture) -> dict[str, object]:
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": arch.max_position,
+        "chat_template": _TEMPLATE,
+    }
 
 
 def _tokenizer(vocab: int) -> dict[str, object]:
