@@ -14,15 +14,15 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.clock import now_ns
 from bakeoff.engines.base import Prompt
 from bakeoff.errors import BakeoffError
 from bakeoff.measurement.metrics import client_decode_parts, decode_span_s, output_parts, output_tokens
+from bakeoff.models.smollm2 import smollm2_file
 from bakeoff.run.session import run_async
 from bakeoff.workload.prompts import BINARY_SEARCH, preamble
 from bench.naive import Mistake, Start, chunks_as_tokens, load_in_a_trial, mean_of_rates, repeated_prompt
 from bench.quiet import Kept, quiet_text, quietly
-from bench.smollm2 import SUBJECT, about, ask, asking, every, smollm2
+from bench.smollm2 import SUBJECT, about, ask, asking, every, loading
 from bench.targets import Target, number, progress, table
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ ANSWERS = {
 NOTES = """\
 Loading: a server that loads its model again, for instance because a request names another context length than the
 warm-up did, does so inside a trial. What is measured here is the embedded engine started at the other length, its
-process included, the file in the page cache; no Ollama server was run.
+process included; no Ollama server was run.
 Thinking: a script that takes the first token for the first of the answer is not measured: SmolLM2 does not think."""
 
 
@@ -113,13 +113,13 @@ def _bakeoff_run(cache: str) -> dict[str, Any]:
 
 async def _mistakes(sets: int) -> tuple[str, dict[str, list[Mistake]]]:
     """Every mistake's figures, from ``sets`` measurements of each."""
-    model = smollm2(CONTEXTS[0])
+    model = loading(smollm2_file(), CONTEXTS[0])
     async with model.engine:
         setting = about(model.engine)
         repeated = await _repeated(model, sets)
         answers = {name: await _answers(model, name, text, sets) for name, text in ANSWERS.items()}
         unlike = await _unlike_lengths(model, sets)
-    starts = await _starts([smollm2(context) for context in CONTEXTS], sets)
+    starts = await _starts([loading(smollm2_file(), context) for context in CONTEXTS], sets)
     lengths = ", ".join(map(str, LENGTHS))
     headings = {
         f"One prompt of {LONG_PROMPT} tokens {SENDS} times, the prompt cache left on": repeated_prompt(
@@ -151,7 +151,8 @@ def _means(sets: Sequence[Sequence[Trial]]) -> list[Mistake]:
 def _load_text(starts: Sequence[Start]) -> str:
     load_s = fmean(start.load_s for start in starts)
     decode_s = fmean(every(decode_span_s, [start.trials[0] for start in starts]))
-    return f"loading {number(load_s)} s, then decoding {LENGTHS[1]} tokens in {number(decode_s)} s"
+    caches = " or ".join(sorted({start.page_cache for start in starts}))
+    return f"loading {number(load_s)} s, page cache {caches}, then decoding {LENGTHS[1]} tokens in {number(decode_s)} s"
 
 
 async def _repeated(model: Contestant, sets: int) -> Kept[tuple[list[Trial], list[Trial]]]:
@@ -192,10 +193,11 @@ async def _starts(models: Sequence[Contestant], sets: int) -> Kept[Start]:
         progress(f"cache · start {attempt + 1}")
         model = models[attempt % len(models)]
         prompts = [Prompt(token_ids=model.token_ids(PROMPT, attempt * SENDS + i)) for i in range(SENDS)]
-        start_ns = now_ns()
         async with model.engine:
-            load_s = (now_ns() - start_ns) / 1e9
-            return Start(load_s, [await ask(model.engine, asking(prompt, LENGTHS[1])) for prompt in prompts])
+            start = model.engine.describe().start
+            assert start is not None  # the embedded engine is one that we start
+            trials = [await ask(model.engine, asking(prompt, LENGTHS[1])) for prompt in prompts]
+        return Start(start.ready_s, start.page_cache, trials)
 
     return await quietly(measure, sets)
 

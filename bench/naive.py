@@ -41,9 +41,13 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Start:
-    """An engine started, the time that it took to be ready, and the trials that followed at once."""
+    """An engine started, how long it took to be ready, and the trials that followed at once.
+
+    ``page_cache`` says whether the model's file lay in memory (*warm*) or came from the disk (*cold*).
+    """
 
     load_s: float
+    page_cache: str
     trials: Sequence[Trial]
 
 

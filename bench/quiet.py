@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 T = TypeVar("T")
-QUIET = 0.05
+QUIET = 0.1
 """Processor time of others that passes as quiet, in cores."""
 PATIENCE = 4
 """So many times the measurements wanted are made before disturbed ones are kept."""
-SAMPLE_S, SAMPLES = 0.5, 120
+SAMPLE_S, SAMPLES = 0.5, 20
 """How long others must be quiet before a measurement begins, and how often that is tried."""
 
 
@@ -59,7 +60,7 @@ def quiet_text(others: list[float], made: int) -> str:
 
 
 async def _calm() -> None:
-    """Return when others are quiet, or when they have not been for a minute."""
+    """Return when others are quiet, or when they have not been for ten seconds."""
     for _ in range(SAMPLES):
         before = _reading()
         await asyncio.sleep(SAMPLE_S)
@@ -87,5 +88,6 @@ def _reading() -> _Reading:
     me = psutil.Process()
     own = sum(me.cpu_times()[:4])  # user and system, ours and that of the children that have ended
     for child in me.children(recursive=True):
-        own += sum(child.cpu_times()[:2])
+        with suppress(psutil.NoSuchProcess):
+            own += sum(child.cpu_times()[:2])
     return _Reading(time.perf_counter(), busy - own)

@@ -8,13 +8,18 @@ from bakeoff.engines.base import Prompt, Request
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.subjects import parse_subject
 from bakeoff.errors import BakeoffError
+from bakeoff.folders import cache_folder
 from bakeoff.measurement.metrics import output_tokens
+from bakeoff.models.gguf import architecture_of, quant_of, read_header
+from bakeoff.models.smollm2 import smollm2_file
+from bakeoff.models.synthetic import synthesize
 from bakeoff.run.contestants import contestant
 from bakeoff.run.trial import Recorder, perform
 from bench.targets import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from bakeoff.engines.base import Engine
     from bakeoff.measurement.metrics import Parts
@@ -25,10 +30,17 @@ T = TypeVar("T")
 SUBJECT = "llamacpp:smollm2"
 
 
-def smollm2(context: int, *, synthetic: bool = False) -> Contestant:
-    """As ``bakeoff run llamacpp:smollm2`` makes it. Raises ModelMissing where the file is not installed."""
-    options = EngineOptions(context=context, synthetic=synthetic)
-    return contestant(parse_subject(SUBJECT), options, lambda what, *_: progress(what))
+def synthetic_file() -> Path:
+    """SmolLM2's synthetic twin, written unless it is there: its shape, its types, random weights."""
+    header = read_header(smollm2_file())
+    return synthesize(architecture_of(header), quant_of(header) or "Q4_1", cache_folder(), like=header)
+
+
+def loading(file: Path, context: int) -> Contestant:
+    """As ``bakeoff run llamacpp:FILE`` makes it."""
+    return contestant(
+        parse_subject(f"llamacpp:{file}"), EngineOptions(context=context), lambda what, *_: progress(what)
+    )
 
 
 def asking(prompt: Prompt, max_tokens: int, *, cache: bool = False) -> Request:

@@ -163,7 +163,7 @@ def test_the_mean_of_rates_differs_from_the_rate_where_times_are_unequal() -> No
 
 def test_a_load_in_the_first_trial_counts_in_its_ttft_and_end_to_end_but_not_in_its_decode() -> None:
     same = trial((100, 200), end_ms=200)
-    first, mean, end_to_end, decode = load_in_a_trial([Start(0.5, [same, same, same])])
+    first, mean, end_to_end, decode = load_in_a_trial([Start(0.5, "warm", [same, same, same])])
     assert (first.naive, first.true) == pytest.approx((600, 100))
     assert (mean.naive, mean.true) == pytest.approx((800 / 3, 100))
     assert (end_to_end.naive, end_to_end.true) == pytest.approx((6 / 1.1, 10))

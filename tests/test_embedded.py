@@ -21,13 +21,13 @@ import pytest
 
 from bakeoff.cli.main import main
 from bakeoff.engines.base import Chunk, Prompt, Request, StreamEvent
+from bakeoff.engines.contract import EngineContract, Stage, chunks_of, finished_of, request
 from bakeoff.engines.embedded import EmbeddedLlama
 from bakeoff.engines.lookup import get_json
 from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ServerRefused
 from bakeoff.models.smollm2 import smollm2_file
 from bakeoff.results.records import Model
 from bakeoff.results.runfile import read_run
-from bakeoff.engines.contract import EngineContract, Stage, chunks_of, finished_of, request
 from tests.servers import run
 
 GONE_S = 30.0

@@ -15,6 +15,7 @@ import trustme
 
 from bakeoff.engines import transport
 from bakeoff.engines.base import Description, Engine, Request, StreamEvent
+from bakeoff.engines.contract import BEFORE_THE_FAULT, EngineContract, Stage, chunks_of, finished_of, request
 from bakeoff.engines.lookup import get_json
 from bakeoff.engines.ollama import Ollama
 from bakeoff.engines.openai import OpenAICompatible
@@ -23,7 +24,6 @@ from bakeoff.engines.scripted import Script, Scripted
 from bakeoff.engines.transport import Timeouts
 from bakeoff.engines.wire_errors import error_text
 from bakeoff.errors import ModelMissing, ServerRefused, ServerSilent, ServerUnreachable, UsageError
-from bakeoff.engines.contract import BEFORE_THE_FAULT, EngineContract, Stage, chunks_of, finished_of, request
 from tests.fake_ollama import FakeOllama
 from tests.fakes import MODEL, FakeCloud, FakeLlamaServer, FakeMlx, FakeServer, FakeVllm
 from tests.servers import Received, run, saying, serving, sized

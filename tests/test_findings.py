@@ -141,14 +141,20 @@ CASES: dict[Any, list[Case]] = {
         ),
     ],
     findings.other_models: [
-        (cell([a_trial()], settings={"other_models_loaded": 2}), "warning", "held 2 other models in", cell([a_trial()])),
+        (
+            cell([a_trial()], settings={"other_models_loaded": 2}), "warning", "held 2 other models in",
+            cell([a_trial()]),
+        ),
     ],
     findings.partly_on_gpu: [
         (
             cell([a_trial()], settings={"gpu_share": 0.62}), "info", "^62% of the model's memory was on the GPU",
             cell([a_trial()], settings={"gpu_share": 1.0}),
         ),
-        (cell([a_trial()], settings={"gpu_share": 0.01}), "info", "^1% of", cell([a_trial()], settings={"gpu_share": 0.0})),
+        (
+            cell([a_trial()], settings={"gpu_share": 0.01}), "info", "^1% of",
+            cell([a_trial()], settings={"gpu_share": 0.0}),
+        ),
     ],
     findings.rate_limited: [
         (

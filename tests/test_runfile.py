@@ -21,6 +21,7 @@ from bakeoff.results.records import (
     AnyRecord,
     CellFailed,
     CellOpened,
+    EngineCounts,
     EngineTimings,
     Figure,
     Gpu,
@@ -116,7 +117,11 @@ TRIAL = Trial(
     end_ns=113_000_000,
     finish="length",
     usage=Usage(prompt_tokens=40, cached_tokens=3, output_tokens=4, reasoning_tokens=2),
-    engine=EngineTimings(prefill_tokens=37, prefill_s=0.09, decode_s=0.011, load_s=1.25),
+    engine=EngineTimings(
+        prefill_tokens=37, prefill_s=0.09, decode_s=0.011, load_s=1.25, queue_s=0.01, peak_memory_bytes=1_000_000_000
+    ),
+    engine_counts=EngineCounts(requests=1, preemptions=2, queue_s=0.5, running=3, waiting=4, kv_cache_used=0.25),
+    waited_s=2.5,
     clock="kernel",
     clock_step_ns=-1200,
     memory_peak_bytes=231_000_000,
