@@ -100,7 +100,7 @@ def test_every_script_asks_the_question_and_measures_a_subject_that_bakeoff_read
         assert "What is 247 × 83?" in text, name
         (command,) = re.findall(r"^bakeoff run (.*)$", text, re.MULTILINE)
         subject, *options = shlex.split(command)
-        assert parse_subject(subject).engine in ("ollama", "llamacpp", "openai"), name
+        assert parse_subject(subject).engine in ("ollama", "llamacpp", "vllm", "openai"), name
         assert options[0] in ("--context", "--url"), name
 
 
@@ -128,6 +128,7 @@ def test_a_model_that_does_not_fit_vllm_is_taken_as_a_quantized_checkpoint() -> 
     assert "hf download RedHatAI/DeepSeek-R1-Distill-Qwen-14B-FP8-dynamic" in text
     assert "--max-model-len 4096 --gpu-memory-utilization 0.90" in text
     assert "--quantization" not in text  # the checkpoint says it
+    assert 'bakeoff run vllm:r1-14b@FP8 --url "$URL"' in text
 
 
 def test_on_a_smaller_gpu_the_checkpoint_is_smaller() -> None:
@@ -140,6 +141,7 @@ def test_a_model_without_a_known_checkpoint_is_quantized_while_it_is_loaded() ->
     text = made("rtx-4090", "vllm", "qwen3-14b")
     assert "hf download Qwen/Qwen3-14B " in text
     assert "--quantization fp8_per_channel" in text
+    assert 'bakeoff run vllm:Qwen/Qwen3-14B --url "$URL"' in text
     assert "quantized to FP8 while it is loaded, because 29.5 GB of BF16 do not fit in 24 GB" in joined(text)
 
 
@@ -147,6 +149,16 @@ def test_a_model_that_fits_is_taken_as_it_was_asked_for() -> None:
     text = made("rtx-4090", "vllm", "r1-7b")
     assert "hf download deepseek-ai/DeepSeek-R1-Distill-Qwen-7B " in text
     assert "quantized" not in text
+
+
+def test_the_server_is_asked_for_what_bakeoff_asks_for() -> None:
+    """A subject of the script is the name that its server has, as Bakeoff itself reads it."""
+    for model, quant in (("r1-14b", None), ("r1-7b", "GPTQ"), ("r1-0528-qwen3-8b", None), ("llama-3.1-8b", None)):
+        text = made("rtx-4090", "vllm", model, quant)
+        (served,) = re.findall(r"--served-model-name (\S+)", text)
+        (subject,) = re.findall(r"^bakeoff run (\S+)", text, re.MULTILINE)
+        read = parse_subject(subject)
+        assert engine_name("vllm", read.model, read.quant).name == served
 
 
 def test_several_gpus_share_a_model() -> None:

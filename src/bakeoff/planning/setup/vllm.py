@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from bakeoff.models.names import names_of
 from bakeoff.planning.budget import VLLM_SHARE
 from bakeoff.planning.setup.common import (
     ANSWER_TOKENS,
@@ -26,15 +27,16 @@ INSTALLED_BYTES = 9_444_462_856
 
 
 def vllm_kit(target: Target) -> Kit:
-    """``vllm serve`` with the context planned for, CUDA graphs on, cached tokens reported."""
+    """``vllm serve`` with the context planned for, CUDA graphs on, saying of each request what it can."""
     weights = target.chosen.weights
-    name = f"{weights.arch.short}-{weights.quant.lower()}"
+    listed = any(name.name == weights.name for name in names_of(weights.arch.short).get("vllm", ()))
+    subject = f"{weights.arch.short}@{weights.quant}" if listed and not weights.online else weights.name
     return Kit(
         definitions=(
             'PORT="${PORT:-8000}"',
             f'MODEL="{model_path(weights)}"',
             'LOG="$DIR/vllm.log"',
-            f'PID_FILE="$DIR/vllm-{name}.pid"',
+            f'PID_FILE="$DIR/vllm-{weights.arch.short}-{weights.quant}.pid"',
         ),
         steps=(
             _capability(),
@@ -50,13 +52,13 @@ def vllm_kit(target: Target) -> Kit:
             download_step(weights),
             server_step(
                 "vLLM",
-                _command(target, name),
+                _command(target),
                 _why(target),
                 "Where it ran out of memory, lower --max-model-len, or --gpu-memory-utilization if others use the GPU.",
             ),
         ),
-        question=question_step(name, max_tokens=ANSWER_TOKENS, temperature=0.6),
-        subject=f'openai:{name} --url "$URL"',
+        question=question_step(weights.name, max_tokens=ANSWER_TOKENS, temperature=0.6),
+        subject=f'vllm:{subject} --url "$URL"',
         closing=('echo "vLLM goes on and holds the GPU. Stop it with: kill $(cat "$PID_FILE")"',),
         tools=(("curl", "curl"), ("cc", "build-essential")),  # Triton compiles the launchers of its kernels
         driver=DRIVER,
@@ -75,14 +77,14 @@ def _capability() -> Step:
     )
 
 
-def _command(target: Target, name: str) -> tuple[str, ...]:
+def _command(target: Target) -> tuple[str, ...]:
     weights = target.chosen.weights
     raised = re.search(r"--gpu-memory-utilization ([\d.]+)", target.chosen.fit.condition)
     lines = [
         '"$DIR/vllm/bin/vllm" serve "$MODEL"',
-        f'--served-model-name {name} --host 127.0.0.1 --port "$PORT"',
+        f'--served-model-name {weights.name} --host 127.0.0.1 --port "$PORT"',
         f"--max-model-len {target.context} --gpu-memory-utilization {raised[1] if raised else f'{VLLM_SHARE:.2f}'}",
-        "--enable-prompt-tokens-details",
+        "--enable-prompt-tokens-details --enable-per-request-metrics",
     ]
     if weights.online:
         lines.append(f"--quantization {weights.online}")
