@@ -367,6 +367,18 @@ def test_the_chosen_gpu_is_in_its_environment_and_in_the_description(
     assert about.settings["gpu"] == "0"
 
 
+def test_a_build_that_does_not_heed_the_choice_of_a_gpu_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama_launched, "gpu_environment", lambda gpu: gpu_environment(gpu, OneGpu()))
+    log = tmp_path / "log.txt"
+    log.write_text(SPLIT)
+    assert entered(engine(tmp_path, log, gpu="0")).settings["gpu"] == "0"
+    log.write_text(SPLIT.replace("CUDA0", "Vulkan1"))
+    with pytest.raises(EngineError, match=r"does not heed --gpu 0: it uses Vulkan1\. .* build for CUDA"):
+        entered(engine(tmp_path, log, gpu="0"))
+
+
 # Page cache
 
 

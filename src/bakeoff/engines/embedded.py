@@ -24,7 +24,7 @@ from bakeoff.clock import now_ns
 from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.child import ChildConfig, ChildReply
 from bakeoff.engines.gpu_choice import gpu_environment
-from bakeoff.engines.llama_log import Loaded, placement_settings, read_load
+from bakeoff.engines.llama_log import Loaded, layers_text, placement_settings, read_load
 from bakeoff.engines.llama_server import stream_llama
 from bakeoff.engines.page_cache import drop_page_cache
 from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ServerSilent
@@ -119,8 +119,9 @@ class EmbeddedLlama:
         self._loaded = read_load(self._log_text())
         if self._config.gpu_layers and self._reply.gpu is None:
             raise EngineError(
-                f"The embedded llama.cpp has no GPU that it can use, so --gpu-layers {self._config.gpu_layers} would "
-                "do nothing. Leave it out, or name a llama-server that was built for your GPU with --program."
+                f"The embedded llama.cpp has no GPU that it can use, so --gpu-layers "
+                f"{layers_text(self._config.gpu_layers)} would do nothing. Leave it out, or name a llama-server that "
+                "was built for your GPU with --program."
             )
 
     def _reason(self) -> str:

@@ -15,9 +15,9 @@ from bakeoff.engines.child import ALL_LAYERS
 from bakeoff.engines.gpu_choice import gpu_environment
 from bakeoff.engines.launch import Launched, free_port
 from bakeoff.engines.llama_attached import ALL_CAPABILITIES
-from bakeoff.engines.llama_log import CAUSES, Loaded, placement_settings, read_load
+from bakeoff.engines.llama_log import CAUSES, Loaded, layers_text, on_accelerator, placement_settings, read_load
 from bakeoff.engines.llama_server import ServerSays, ask_server, stream_llama
-from bakeoff.engines.lookup import get_json
+from bakeoff.engines.lookup import get_json, some_names
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.page_cache import PageCache, drop_page_cache
 from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ServerUnreachable
@@ -25,6 +25,8 @@ from bakeoff.models.files import gguf_parts
 from bakeoff.results.records import Model, Start
 
 PROGRAM = "llama-server"
+THE_ONE_GPU = "CUDA0"
+"""What CUDA calls a GPU that is the only one that it shows."""
 ENDING_S = 10.0
 _LOG_BYTES = 1_000_000
 
@@ -107,10 +109,21 @@ class LaunchedLlama:
         self._says = await ask_server(self._url, self._alias)
         with self._launched.log.open("rb") as log:
             self._loaded = read_load(log.read(_LOG_BYTES).decode("utf-8", "replace"))
-        if self._options.gpu_layers and (self._loaded.gpu_ignored or self._loaded.layers_on_gpu == 0):
+        self._check_devices()
+
+    def _check_devices(self) -> None:
+        """Raise EngineError where the model did not go to the devices that were asked for."""
+        options, loaded = self._options, self._loaded
+        if options.gpu_layers and (loaded.gpu_ignored or loaded.layers_on_gpu == 0):
             raise EngineError(
-                f"This llama-server has no GPU that it can use, so --gpu-layers {self._options.gpu_layers} would do "
-                "nothing. Leave it out, or name a build for your GPU with --program."
+                f"This llama-server has no GPU that it can use, so --gpu-layers {layers_text(options.gpu_layers)} "
+                "would do nothing. Leave it out, or name a build for your GPU with --program."
+            )
+        used = {part.device for part in loaded.memory if on_accelerator(part.device)}
+        if options.gpu is not None and any(not device.startswith(THE_ONE_GPU) for device in used):
+            raise EngineError(
+                f"This llama-server does not heed --gpu {options.gpu}: it uses {some_names(used)}. Leave it out, or "
+                "name a build for CUDA with --program."
             )
 
     async def __aexit__(

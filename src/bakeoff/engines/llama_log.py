@@ -63,15 +63,19 @@ def placement_settings(
     gpu_layers: int | None, flash_attention: bool | None, gpu: str | None, loaded: Loaded
 ) -> dict[str, str | int | bool]:
     """What was asked of llama.cpp about its devices, and what came of it, for the description; unset ones left out."""
-    asked = "auto" if gpu_layers is None else "all" if gpu_layers < 0 else gpu_layers
     all_of_it = {
-        "gpu_layers": asked,
+        "gpu_layers": layers_text(gpu_layers),
         "flash_attention": flash_attention,
         "gpu": gpu,
         "layers_on_gpu": loaded.layers_on_gpu,
         "layers": loaded.layers,
     }
     return {name: value for name, value in all_of_it.items() if value is not None}
+
+
+def layers_text(gpu_layers: int | None) -> int | str:
+    """A number of layers as users write it."""
+    return "auto" if gpu_layers is None else "all" if gpu_layers < 0 else gpu_layers
 
 
 def on_accelerator(device: str) -> bool:
