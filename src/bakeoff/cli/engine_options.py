@@ -90,10 +90,12 @@ def named(subjects: list[tuple[SubjectText, EngineOptions]]) -> list[tuple[Subje
     """The same; where layers on the GPU are what differs between them, each subject's text says how many."""
     from msgspec import structs
 
+    from bakeoff.engines.llama_log import layers_text
+
     if len({options.gpu_layers for _, options in subjects}) < 2:
         return subjects
     return [
-        (structs.replace(subject, text=f"{subject.text} --gpu-layers {_layers(options.gpu_layers)}"), options)
+        (structs.replace(subject, text=f"{subject.text} --gpu-layers {layers_text(options.gpu_layers)}"), options)
         for subject, options in subjects
     ]
 
@@ -103,7 +105,3 @@ def with_logs(options: EngineOptions, run_file: Path) -> EngineOptions:
     from msgspec import structs
 
     return structs.replace(options, logs=run_file.with_suffix(""))
-
-
-def _layers(number: int | None) -> str:
-    return {None: "auto", -1: "all"}.get(number, str(number))
