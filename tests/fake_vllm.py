@@ -102,16 +102,23 @@ class FakeVllmServer(FakeVllm):
         assert set(body) <= self._known, body
         if body["model"] != self.name:
             raise Refusal("404 Not Found", self._error("NotFoundError", f"The model `{body['model']}` does not exist."))
-        if body["max_tokens"] > self.context and body["max_tokens"] < 1_000_000:
-            text = f"max_tokens={body['max_tokens']} cannot be greater than max_model_len={self.context}."
-            raise Refusal("400 Bad Request", self._error("BadRequestError", text))
+        prompt, limit, room = len(self._tokens(body)), body["max_tokens"], self.context
+        if limit > room:
+            raise self._refused(f"max_tokens={limit} cannot be greater than max_model_len={room}.")
+        if prompt >= room:
+            raise self._refused(f"This model's maximum context length is {room} tokens.")
+        if body.get("min_tokens", 0) > room - prompt:
+            raise self._refused(f"min_tokens must be less than or equal to max_tokens={room - prompt}, got {limit}.")
+
+    def _refused(self, text: str) -> Refusal:
+        return Refusal("400 Bad Request", self._error("BadRequestError", text))
 
     def _error(self, kind: str, text: str) -> Any:
         return {"error": {"message": text, "type": kind, "param": None, "code": 400}}
 
     def events(self, body: dict[str, Any]) -> Iterator[bytes]:
-        limit, options = body["max_tokens"], body.get("stream_options", {})
-        tokens = self._tokens(body)
+        tokens, options = self._tokens(body), body.get("stream_options", {})
+        limit = min(body["max_tokens"], self.context - len(tokens))
         prompt, cached, count = len(tokens), self._cached(tokens, str(body.get("cache_salt", ""))), 0
         whole = self.length(limit, body.get("ignore_eos", False))
         chat = "messages" in body

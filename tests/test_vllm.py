@@ -23,7 +23,15 @@ from bakeoff.engines.subjects import parse_subject
 from bakeoff.engines.transport import Timeouts
 from bakeoff.engines.vllm import Vllm
 from bakeoff.engines.vllm_serve import KV_SPACE, Served, environment, flags, read_load, refused_flags
-from bakeoff.errors import EngineCrashed, EngineMissing, FileError, ModelMissing, ServerRefused, UsageError
+from bakeoff.errors import (
+    EngineCrashed,
+    EngineMissing,
+    FileError,
+    ModelMissing,
+    PromptTooLong,
+    ServerRefused,
+    UsageError,
+)
 from bakeoff.models.catalogue import MODELS
 from bakeoff.models.config_write import config_json
 from bakeoff.results.records import EngineCounts, MemoryPart, Model
@@ -125,7 +133,7 @@ def started_with(folder: Path) -> Any:
 
 class TestAttached(OfAServer):
     secrets: ClassVar = (KEY, KEY[:12])
-    endless = 1_000_000_000
+    endless = 900
 
     @pytest.fixture(autouse=True)
     def with_a_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +155,7 @@ class TestOfLastYear(TestAttached):
 
 class TestLaunched(EngineContract):
     faults = (*IN_A_STREAM, "crashed")
+    endless = 900
 
     @pytest.fixture(autouse=True)
     def _in(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,9 +296,12 @@ def test_what_it_counts_is_taken_between_two_readings() -> None:
     assert (counts.running, counts.waiting, counts.kv_cache_used) == (0, 0, 0)
 
 
-def test_a_prompt_or_answer_over_the_context_is_refused_in_its_words() -> None:
-    with pytest.raises(ServerRefused, match="cannot be greater than max_model_len=1024"):
-        ask(FakeVllmServer(), request(max_tokens=5000))
+@pytest.mark.parametrize(
+    "asked", [request(max_tokens=5000), request("word " * 2000), replace(ids(900), max_tokens=200)]
+)
+def test_what_does_not_fit_the_context_is_refused_and_the_answer_is_not_cut_in_silence(asked: Request) -> None:
+    with pytest.raises(PromptTooLong, match=r"(1024|max_tokens=124).*Prompt and answer do not fit its context: raise"):
+        ask(FakeVllmServer(), asked)
 
 
 # How it is started

@@ -36,7 +36,7 @@ from bakeoff.engines.vllm_serve import (
     refused_flags,
 )
 from bakeoff.engines.vllm_server import VllmSays, VllmServer
-from bakeoff.errors import EngineCrashed, EngineError
+from bakeoff.errors import EngineCrashed, EngineError, PromptTooLong, ServerRefused
 from bakeoff.results.records import Model, Start
 
 DEFAULT_PORT = 8000
@@ -45,6 +45,8 @@ LOAD_TIMEOUT_S = 3600.0
 _LOG_BYTES = 1_000_000
 _END_S = 15.0
 """A server whose engine has died was seen to end 7 s later."""
+_TOO_LONG = ("maximum context length", "min_tokens must be", "max_model_len=")
+"""How it refuses what does not fit; without ``min_tokens`` it would cut the answer to what does, in silence."""
 _PROBE_TOKENS, _PROBE_BLOCK = 512, 128
 
 
@@ -175,6 +177,11 @@ class Vllm:
             async for event in self._exchange(request):
                 yield self._completed(event) if isinstance(event, Finished) else event
         except EngineError as error:
+            if isinstance(error, ServerRefused) and any(sign in str(error) for sign in _TOO_LONG):
+                raise PromptTooLong(
+                    f"{error} Prompt and answer do not fit its context: raise --context, or lower --max-tokens.",
+                    error.status,
+                ) from error
             if await self._has_died():
                 assert self._launched is not None
                 words = self._launched.last_words()
