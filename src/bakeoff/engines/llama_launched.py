@@ -20,7 +20,7 @@ from bakeoff.engines.llama_server import ServerSays, ask_server, stream_llama
 from bakeoff.engines.lookup import get_json, some_names
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.page_cache import PageCache, drop_page_cache
-from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ServerUnreachable
+from bakeoff.errors import BrokenReply, EngineCrashed, EngineError, EngineMissing, ServerUnreachable
 from bakeoff.models.files import gguf_parts
 from bakeoff.results.records import Model, Start
 
@@ -167,10 +167,10 @@ class LaunchedLlama:
             raise EngineCrashed(f"llama-server ended by itself while it was answering{words}") from error
 
     async def _has_ended(self, launched: Launched) -> bool:
-        """Whether it is gone: then its port is closed as soon as its connections are."""
+        """Whether it is gone, or going: then it no longer takes a connection, or drops it."""
         try:
             await get_json(f"{self._url}/health", timeout_s=5)
-        except ServerUnreachable:
+        except (ServerUnreachable, BrokenReply):
             return await launched.ended(ENDING_S)
         except EngineError:
             pass
