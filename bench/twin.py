@@ -1,8 +1,8 @@
 """Are synthetic weights as fast as real ones? SmolLM2 against its synthetic twin, taking turns.
 
-Two copies of one file can differ by a tenth in speed, by where in memory their pages come to lie. So every round
-copies both files anew and starts both engines anew, in alternating order, and that luck is part of the spread. Both
-are sent the same token ids, the prompt cache off.
+Two copies of one file can differ by a tenth in speed, by where in memory their pages come to lie, and the second to
+be started and asked is the faster by some per cent. So a round has two starts, one in either order, each of them with
+new copies and new engines. Both are sent the same token ids, the prompt cache off.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
     from bakeoff.measurement.metrics import Parts
     from bakeoff.results.records import Trial
-    from bakeoff.run.runner import Contestant
+
+    Started = tuple[str, Kept[dict[str, Trial]]]
+    """What was started, and the trials of both."""
 
 ENGINE, CLIENT, PREFILL = "decode, the engine's figure", "decode, the client's figure", "prefill"
 MEASURES: dict[str, Parts] = {ENGINE: engine_decode_parts, CLIENT: client_decode_parts, PREFILL: prefill_parts}
@@ -83,40 +85,42 @@ def ratio(pairs: Sequence[Pair]) -> Interval:
 
 def run(quick: bool) -> Result:
     """Measure both; about 6 minutes, or 1 minute with ``quick``."""
-    return run_async(_run(rounds=6 if quick else 40, trials=2, max_tokens=64))
+    return run_async(_run(rounds=5 if quick else 20, trials=1 if quick else 2, max_tokens=64))
 
 
 async def _run(rounds: int, trials: int, max_tokens: int) -> Result:
     files = {REAL: smollm2_file(), SYNTHETIC: synthetic_file()}
-    measured: list[Kept[dict[str, Trial]]] = []
-    setting = ""
-    for round_ in range(rounds):
-        progress(f"twin · round {round_ + 1} of {rounds}")
-        order = files if round_ % 2 == 0 else dict(reversed(files.items()))
-        with tempfile.TemporaryDirectory() as folder:
-            copies = {name: shutil.copyfile(file, Path(folder, f"{name}.gguf")) for name, file in order.items()}
-            twins = {name: loading(copy, CONTEXT) for name, copy in copies.items()}
-            async with AsyncExitStack() as engines:
-                for twin in twins.values():
-                    setting = about(await engines.enter_async_context(twin.engine))
-                measured.append(await _round(twins, round_, trials, max_tokens))
-    quiet = quiet_text([share for kept in measured for share in kept.others], sum(kept.made for kept in measured))
+    orders = (files, dict(reversed(files.items())))
+    starts: list[Started] = []
+    for turn in range(rounds * len(orders)):
+        progress(f"twin · round {turn // len(orders) + 1} of {rounds}")
+        starts.append(await _start(orders[turn % len(orders)], turn, trials, max_tokens))
+    quiet = quiet_text([share for _, kept in starts for share in kept.others], sum(kept.made for _, kept in starts))
     sent = f"{PROMPT_TOKENS} prompt tokens and {max_tokens} of answer"
+    by_round = [
+        [both for _, kept in pair for both in kept.items] for pair in zip(starts[::2], starts[1::2], strict=True)
+    ]
     return Result(
-        f"{rounds} rounds of {trials} trials each, {sent}; {setting}; {quiet}",
-        {name: [_pair(parts, kept.items) for kept in measured] for name, parts in MEASURES.items()},
+        f"{rounds} rounds, in each {trials} trials in either order, {sent}; {starts[0][0]}; {quiet}",
+        {name: [_pair(parts, trials) for trials in by_round] for name, parts in MEASURES.items()},
     )
 
 
-async def _round(twins: dict[str, Contestant], round_: int, trials: int, max_tokens: int) -> Kept[dict[str, Trial]]:
-    """The same prompt to each of the twins in their order, again and again, after one to warm up."""
+async def _start(files: dict[str, Path], turn: int, trials: int, max_tokens: int) -> Started:
+    """Copies of both files loaded in their order, then the same prompt to each in that order, again and again."""
+    with tempfile.TemporaryDirectory() as folder:
+        copies = {name: shutil.copyfile(file, Path(folder, f"{name}.gguf")) for name, file in files.items()}
+        twins = {name: loading(copy, CONTEXT) for name, copy in copies.items()}
 
-    async def measure(attempt: int) -> dict[str, Trial]:
-        prompt = Prompt(token_ids=twins[REAL].token_ids(PROMPT_TOKENS, 1000 * round_ + attempt))
-        return {name: await ask(twin.engine, asking(prompt, max_tokens)) for name, twin in twins.items()}
+        async def measure(attempt: int) -> dict[str, Trial]:
+            prompt = Prompt(token_ids=twins[REAL].token_ids(PROMPT_TOKENS, 1000 * turn + attempt))
+            return {name: await ask(twin.engine, asking(prompt, max_tokens)) for name, twin in twins.items()}
 
-    await measure(-1)
-    return await quietly(measure, trials)
+        async with AsyncExitStack() as engines:
+            for twin in twins.values():
+                await engines.enter_async_context(twin.engine)
+            await measure(-1)  # warm-up
+            return about(twins[REAL].engine), await quietly(measure, trials)
 
 
 def _pair(parts: Parts, trials: Sequence[dict[str, Trial]]) -> Pair:
