@@ -33,6 +33,7 @@ DYING_WORDS = {
     "(131072), (7.00 GiB KV cache is needed, which is larger than the available KV cache memory (4.46 GiB).\n",
     "too large": "ERROR [core.py:866] ValueError: No available memory for the cache blocks. Try increasing ...\n",
     "no gpu": "RuntimeError: Failed to infer device type, please set the environment variable ...\n",
+    "port taken": "OSError: [Errno 98] Address already in use\n",
     "gated": "OSError: You are trying to access a gated repo.\nMake sure to have access to it at ...\n",
     "unknown option": "vllm: error: unrecognized arguments: --max-model-len 4096\n",
     "crashed while loading": "",

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
+from bakeoff.cli.main import main
 from bakeoff.engines import transport
 from bakeoff.engines.base import Counting, Description, Engine, Finished, Prompt, Request
 from bakeoff.engines.contract import EngineContract, Stage, finished_of, request
@@ -37,7 +38,7 @@ from bakeoff.models.config_write import config_json
 from bakeoff.results.records import EngineCounts, MemoryPart, Model
 from bakeoff.run.vllm import vllm_contestant
 from tests.fake_vllm import BLOCK, FakeVllmServer
-from tests.fakes import MODEL, PREFILL_S, TOKEN_S, FakeLlamaServer, FakeServer, FakeVllm
+from tests.fakes import MODEL, PREFILL_S, TOKEN_S, FakeLlamaServer, FakeServer, FakeVllm, hosted
 from tests.servers import run, serving
 from tests.stand_in_vllm import DYING_WORDS, IN_A_STREAM
 from tests.test_engines import KEY, OfAServer
@@ -380,28 +381,25 @@ def test_a_share_of_the_memory_that_was_asked_for_is_passed_on() -> None:
     assert told[:4] == ["--max-model-len", "512", "--gpu-memory-utilization", "0.5"]
 
 
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        ("out of memory", r"CUDA out of memory.*Lower --memory-utilization or --context"),
-        ("taken memory", r"4\.04/23\.63 GiB.*End what else uses that memory, or lower --memory-utilization"),
-        ("long context", r"max seq len \(131072\).*Lower --context, or raise --memory-utilization"),
-        ("too large", r"No available memory.*The weights fill what it may take: raise --memory-utilization"),
-        ("no gpu", r"Failed to infer device type.*check the driver with nvidia-smi"),
-        ("gated", r"gated repo\..*set HF_TOKEN"),
-        ("unknown option", r"unrecognized arguments: --max-model-len 4096\. This vLLM does not know that option"),
-        ("crashed while loading", r"ended while it was starting: "),
-    ],
-)
-def test_a_start_that_fails_says_why_and_what_to_do(fault: str, words: str, tmp_path: Path) -> None:
-    with pytest.raises(EngineCrashed, match=words):
+TOLD = {
+    "out of memory": r"CUDA out of memory.*Lower --memory-utilization or --context",
+    "taken memory": r"4\.04/23\.63 GiB.*End what else uses that memory, or lower --memory-utilization",
+    "long context": r"max seq len \(131072\).*Lower --context, or raise --memory-utilization",
+    "too large": r"No available memory.*The weights fill what it may take: raise --memory-utilization",
+    "no gpu": r"Failed to infer device type.*check the driver with nvidia-smi",
+    "gated": r"gated repo\..*set HF_TOKEN",
+    "port taken": r"Address already in use.*Another program took the port in that moment: run again",
+    "unknown option": r"unrecognized arguments: --max-model-len 4096\. This vLLM does not know that option",
+    "crashed while loading": r"ended while it was starting: ",
+}
+"""Of each dying word: what the sentence holds."""
+
+
+@pytest.mark.parametrize("fault", DYING_WORDS)
+def test_a_start_that_fails_says_why_and_what_to_do(fault: str, tmp_path: Path) -> None:
+    with pytest.raises(EngineCrashed, match=TOLD[fault]):
         entered(launched(tmp_path, fault))
     assert not psutil.Process().children()
-
-
-def test_every_dying_word_is_tried_above() -> None:
-    tried = {"out of memory", "taken memory", "long context", "too large", "no gpu", "gated", "unknown option"}
-    assert {*DYING_WORDS} == tried | {"crashed while loading"}
 
 
 def test_an_engine_that_dies_before_its_server_does_is_a_crash(tmp_path: Path) -> None:
@@ -529,3 +527,52 @@ def test_synthetic_weights_are_made_up_by_vllm_in_the_models_shape() -> None:
 def test_what_cannot_be_is_told_with_what_could(text: str, options: dict[str, Any], words: str) -> None:
     with pytest.raises((UsageError, FileError), match=words):
         made(text, **options)
+
+
+# The whole way
+
+
+def measured(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    """The one cell of a run with these arguments."""
+    assert main(["run", *arguments, "--runs", "5", "--prompt", "Count.", "--max-tokens", "40", "--json"]) == 0
+    (cell,) = json.loads(capsys.readouterr().out)["cells"]
+    assert isinstance(cell, dict)
+    return cell
+
+
+def test_a_run_on_a_server_that_serves_others_too_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with hosted(FakeVllmServer(others=(1, 2, 3.0))) as url:
+        cell = measured(capsys, "vllm:tiny", "--url", url)
+    codes = {finding["code"] for finding in cell["findings"]}
+    assert {"shared_engine", "preempted"} <= codes
+    assert not codes & {"cache_hit", "cache_unproven", "early_stop"}
+
+
+def test_a_server_is_started_for_4096_tokens_unless_another_context_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = ("--program", stand_in(tmp_path))
+    cell = measured(capsys, "vllm:someone/tiny", *program)
+    assert (cell["subject"]["settings"]["context"], cell["subject"]["attached"]) == (4096, False)
+    cell = measured(capsys, "vllm:someone/tiny", *program, "--context", "1000", "--memory-utilization", "0.5")
+    assert cell["subject"]["settings"]["context"] == 1000
+    assert "--gpu-memory-utilization 0.5" in cell["subject"]["settings"]["flags"]
+
+
+def test_synthetic_weights_are_asked_with_token_ids(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["vllm:smollm2-135m", "--synthetic", "--program", stand_in(tmp_path)]
+    assert main(["run", *arguments, "--runs", "5", "--max-tokens", "8", "--json"]) == 0
+    (cell,) = json.loads(capsys.readouterr().out)["cells"]
+    assert cell["workload"]["prompt_tokens"] == 128
+    assert "synthetic" in {finding["code"] for finding in cell["findings"]}
+
+
+def test_two_that_are_started_at_once_are_two(tmp_path: Path) -> None:
+    one, other = launched(tmp_path), launched(tmp_path)
+
+    async def main() -> list[Finished]:
+        async with one, other:
+            assert one.describe().pids != other.describe().pids
+            return [finished_of([event async for event in engine.stream(ids(3))]) for engine in (one, other)]
+
+    assert [end.usage.output_tokens for end in run(main())] == [5, 5]
