@@ -26,6 +26,9 @@ from bakeoff.engines.wires import KernelWire, StreamWire, Wire
 from bakeoff.errors import BrokenReply, EngineError, RateLimited, ServerRefused, ServerSilent, ServerUnreachable
 
 MAX_ERROR_BODY_BYTES = 64 * 1024
+HELD_S = 0.1
+"""How long messages wait, already dated, to be handed over together: to wake a task for each costs more CPU than all
+else that is done for it."""
 
 
 class Timeouts(Struct, frozen=True):
@@ -137,7 +140,7 @@ class Connection:
             complete = reply.keep_alive
             yield reply.ended()
         finally:
-            reply.stop_watching()
+            reply.stop()
             self._reply = None
             if not complete:
                 self._wire.close()
@@ -161,6 +164,7 @@ class _Reply:
         self._messages: deque[Message] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
+        self._handover: asyncio.TimerHandle | None = None
         self._at_ns = self._sent_ns = 0
         self._kernel_reads = self._user_reads = 0
         self._headers: dict[bytes, bytes] = {}
@@ -244,6 +248,7 @@ class _Reply:
                 return
             self._waiter = self._loop.create_future()
             await self._waiter
+            self._waiter = None
 
     def ended(self) -> Ended:
         clock = "user" if not self._kernel_reads else "mixed" if self._user_reads else "kernel"
@@ -274,12 +279,29 @@ class _Reply:
         if self._watchdog is not None:
             self._watchdog.cancel()
 
+    def stop(self) -> None:
+        """Nobody reads on."""
+        self.stop_watching()
+        if self._handover is not None:
+            self._handover.cancel()
+
     def _fail(self, failure: Exception) -> None:
         self._failure = self._failure or failure
         self._done = True
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done() and (self._messages or self._done):
+        if self._waiter is None:
+            return
+        if self._done:
+            self._hand_over()
+        elif self._messages and self._handover is None:
+            self._handover = self._loop.call_later(HELD_S, self._hand_over)
+
+    def _hand_over(self) -> None:
+        if self._handover is not None:
+            self._handover.cancel()
+            self._handover = None
+        if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
 

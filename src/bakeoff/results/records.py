@@ -6,13 +6,14 @@ tokens. Every record names its kind in ``type``.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the run file. Higher: a reader refuses. Changes are listed here, newest first.
 
+2  the plan of a run and its resumption; anchors; windows of load; readings of meters.
 1  the first.
 """
 
@@ -119,8 +120,22 @@ class MemoryPart(Struct, frozen=True, kw_only=True):
     bytes: Int64
 
 
+class Slo(Struct, frozen=True, kw_only=True):
+    """What a request has to keep to count as served well; None: no limit."""
+
+    ttft_s: float | None = None
+    tpot_s: float | None = None
+    itl_s: float | None = None
+    latency_s: float | None = None
+
+
 class Workload(Struct, frozen=True, kw_only=True):
-    """What is asked of it. ``prompt`` is the text, or None where token ids were sent."""
+    """What is asked of it. ``prompt`` is the text, or None where token ids were sent.
+
+    ``arrival``: *closed*, each of ``concurrency`` streams sends its next request when its last is answered;
+    *poisson* and *constant*, requests are due at ``rate_rps`` a second, answered or not. ``requests`` is how many
+    one window of load holds; None where trials run one by one.
+    """
 
     name: str
     prompt: str | None
@@ -132,6 +147,10 @@ class Workload(Struct, frozen=True, kw_only=True):
     cache: Literal["cold", "warm"] = "cold"
     exact_length: bool = False
     concurrency: Int64 = 1
+    arrival: Literal["closed", "poisson", "constant"] = "closed"
+    rate_rps: float | None = None
+    requests: Int64 | None = None
+    slo: Slo | None = None
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -197,11 +216,41 @@ class Timeline(Struct, frozen=True, kw_only=True):
 
 
 Status = Literal["ok", "failed", "truncated"]
-Purpose = Literal["warm-up", "timed"]
+Purpose = Literal["warm-up", "timed", "anchor"]
+"""``anchor``: the same cell again at the start and the end, to show drift; no figure is made of it."""
+
+Phase = Literal["trial", "prefill", "decode", "idle", "run"]
+Scope = Literal["gpu", "package", "soc", "system", "wall", "process", "unified", "engine", "machine"]
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """What one meter told of one window of time.
+
+    ``quantity`` ends in its unit: ``energy_j``, ``power_w``, ``memory_bytes``, ``temperature_c``, ``clock_hz``,
+    ``fan_share``, ``swap_in_bytes``, ``pressure_share``, ``throttled_share``. ``value`` is the energy, else the mean
+    over the window; ``low`` and ``high`` are the least and the most seen. ``method`` says how it came about: a
+    hardware counter, an integral of samples, the driver's or the kernel's account. ``detail`` is which one it was
+    where there are several (a GPU's index, a sensor's name), or why: the reasons for throttling.
+    """
+
+    meter: str
+    scope: Scope
+    quantity: str
+    phase: Phase = "trial"
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    span_s: float | None = None
+    samples: Int64 | None = None
+    method: str = ""
+    detail: str = ""
 
 
 class RunStarted(Record, frozen=True, kw_only=True, tag="run"):
-    """The first line: the schema's version, the run, the host."""
+    """The first line: the schema's version, the run, the host.
+
+    ``plan`` is what was asked for, complete enough to go on with after an interruption; it holds no secret.
+    """
 
     schema: Int64
     id: str
@@ -209,6 +258,7 @@ class RunStarted(Record, frozen=True, kw_only=True, tag="run"):
     command: str
     seed: Int64
     host: Host
+    plan: dict[str, Any] | None = None
 
 
 class CellOpened(Record, frozen=True, kw_only=True, tag="cell"):
@@ -223,12 +273,60 @@ class CellOpened(Record, frozen=True, kw_only=True, tag="cell"):
     engine_memory: tuple[MemoryPart, ...] = ()
 
 
+class RunResumed(Record, frozen=True, kw_only=True, tag="resumed"):
+    """An interrupted run goes on from here; what it had is kept."""
+
+    resumed: str
+    bakeoff: str
+
+
+class MeterState(Struct, frozen=True, kw_only=True):
+    """One instrument: usable, or why not and the one command that would mend it. ``rate_hz``: how often it is read."""
+
+    name: str
+    scope: Scope
+    quantity: str
+    state: Literal["ready", "denied", "missing", "failed"]
+    method: str = ""
+    rate_hz: float | None = None
+    reason: str = ""
+    fix: str = ""
+
+
+class Metered(Record, frozen=True, kw_only=True, tag="meters"):
+    """The instruments of the cells that follow, and the idle level of each scope, measured before them."""
+
+    meters: tuple[MeterState, ...]
+    idle: tuple[Reading, ...] = ()
+
+
+class Window(Record, frozen=True, kw_only=True, tag="window"):
+    """Many requests together, from the first that was due to the end of the last; its trials name it.
+
+    ``stopped`` says why it was ended early: the server could not keep up with what was due.
+    """
+
+    cell: Int64
+    index: Int64
+    purpose: Purpose
+    started: str
+    span_ns: Int64
+    others_cpu: float | None = None
+    client_cpu: float | None = None
+    memory_peak_bytes: Int64 | None = None
+    engine_counts: EngineCounts | None = None
+    readings: tuple[Reading, ...] = ()
+    stopped: str | None = None
+
+
 class Trial(Record, frozen=True, kw_only=True, tag="trial"):
     """One request, as it went. Only timed trials with status ``ok`` enter a rate.
 
     ``failed``: an error, or no token came. ``truncated``: the stream was cut, or the user interrupted it.
     ``others_cpu`` is the share of the machine's processor time, 0 to 1, that went to others meanwhile.
     ``waited_s`` is how long the server's rate limit held the request back, before it was sent: no figure holds it.
+    Under load, ``window`` is the index of its window, ``stream`` which stream sent it, and ``due_ns`` and ``begun_ns``
+    when it was due and when it was fully sent, since the window began.
     """
 
     cell: Int64
@@ -248,6 +346,11 @@ class Trial(Record, frozen=True, kw_only=True, tag="trial"):
     others_cpu: float | None = None
     engine_counts: EngineCounts | None = None
     waited_s: float | None = None
+    window: Int64 | None = None
+    stream: Int64 | None = None
+    due_ns: Int64 | None = None
+    begun_ns: Int64 | None = None
+    readings: tuple[Reading, ...] = ()
     text: str | None = None
     error: str | None = None
 
@@ -266,18 +369,25 @@ class RunEnded(Record, frozen=True, kw_only=True, tag="end"):
     status: Literal["done", "interrupted", "failed"]
 
 
-AnyRecord = RunStarted | CellOpened | Trial | CellFailed | RunEnded
+AnyRecord = RunStarted | RunResumed | Metered | CellOpened | Trial | Window | CellFailed | RunEnded
 
 
 class Run(Struct, frozen=True, kw_only=True):
     """A whole run file, read. ``ended`` is None where it was cut."""
 
     started: RunStarted
+    resumed: tuple[RunResumed, ...] = ()
+    metered: tuple[Metered, ...] = ()
     cells: tuple[CellOpened, ...] = ()
     trials: tuple[Trial, ...] = ()
+    windows: tuple[Window, ...] = ()
     failures: tuple[CellFailed, ...] = ()
     ended: RunEnded | None = None
 
     def trials_of(self, cell: int, purpose: Purpose = "timed") -> list[Trial]:
         """The trials of one cell, in the order in which they ran."""
         return [trial for trial in self.trials if trial.cell == cell and trial.purpose == purpose]
+
+    def windows_of(self, cell: int, purpose: Purpose = "timed") -> list[Window]:
+        """The windows of load of one cell, in the order in which they ran."""
+        return [window for window in self.windows if window.cell == cell and window.purpose == purpose]

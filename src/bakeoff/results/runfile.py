@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, get_args
 
 import msgspec
 
@@ -21,10 +21,13 @@ from bakeoff.results.records import (
     CellFailed,
     CellOpened,
     Int64,
+    Metered,
     Run,
     RunEnded,
+    RunResumed,
     RunStarted,
     Trial,
+    Window,
 )
 from bakeoff.units import plain_text
 
@@ -95,26 +98,27 @@ def read_run(path: Path) -> Run:
     started = next(records, None)
     if not isinstance(started, RunStarted):
         raise FileError(f"{path.name} is not a Bakeoff run file: its first line is not a run record.")
-    cells: list[CellOpened] = []
-    trials: list[Trial] = []
-    failures: list[CellFailed] = []
+    found: dict[type[AnyRecord], list[Any]] = {kind: [] for kind in get_args(AnyRecord)}
     ended: RunEnded | None = None
     for record in records:
-        match record:
-            case CellOpened():
-                cells.append(record)
-            case Trial():
-                trials.append(record)
-            case CellFailed():
-                failures.append(record)
-            case RunEnded():
-                ended = record
-            case RunStarted():
-                raise FileError(f"{path.name} is not one Bakeoff run: it has two beginnings.")
-    numbers = [cell.cell for cell in cells]
-    if len(set(numbers)) != len(numbers) or any(trial.cell not in set(numbers) for trial in trials):
+        if isinstance(record, RunStarted):
+            raise FileError(f"{path.name} is not one Bakeoff run: it has two beginnings.")
+        found[type(record)].append(record)
+        ended = record if isinstance(record, RunEnded) else None
+    cells, trials, windows = found[CellOpened], found[Trial], found[Window]
+    numbers = {cell.cell for cell in cells}
+    if len(numbers) != len(cells) or any(record.cell not in numbers for record in (*trials, *windows)):
         raise FileError(f"{path.name} is damaged: its trials and cells do not belong together.")
-    return Run(started=started, cells=tuple(cells), trials=tuple(trials), failures=tuple(failures), ended=ended)
+    return Run(
+        started=started,
+        resumed=tuple(found[RunResumed]),
+        metered=tuple(found[Metered]),
+        cells=tuple(cells),
+        trials=tuple(trials),
+        windows=tuple(windows),
+        failures=tuple(found[CellFailed]),
+        ended=ended,
+    )
 
 
 def _records(path: Path) -> Iterator[AnyRecord]:
