@@ -47,6 +47,7 @@ def test_every_member_has_ollamas_three_long_tags(short: str, quant: str, ending
         ("vllm", "r1-671b", "AWQ", "cognitivecomputations/DeepSeek-R1-AWQ", None),
         ("mlx", "R1-7B", None, "mlx-community/DeepSeek-R1-Distill-Qwen-7B-4bit", None),
         ("mlx", "r1-8b", "8bit", "mlx-community/DeepSeek-R1-Distill-Llama-8B-8bit", None),
+        ("mlx", "r1-32b", "8bit", "mlx-community/DeepSeek-R1-Distill-Qwen-32B-MLX-8Bit", None),
         ("mlx", "r1-671b", None, "mlx-community/DeepSeek-R1-4bit", None),
         ("mlx", "r1-0528-qwen3-8b", "8bit", "mlx-community/DeepSeek-R1-0528-Qwen3-8B-8bit", None),
         ("llamacpp", "r1-7b", None, "unsloth/DeepSeek-R1-Distill-Qwen-7B-GGUF",

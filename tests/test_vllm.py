@@ -463,7 +463,6 @@ def made(text: str, **options: Any) -> Served:
         ("vllm:Qwen2.5-7B@fp16", "Qwen/Qwen2.5-7B-Instruct", ("--dtype", "float16")),
         ("vllm:qwen2.5-7b@fp8", "Qwen/Qwen2.5-7B-Instruct", ("--quantization", "fp8")),
         ("vllm:someone/model", "someone/model", ()),
-        ("vllm:someone/model@bnb", "someone/model", ("--quantization", "bitsandbytes")),
     ],
 )
 def test_a_model_is_named_short_or_by_its_repository(text: str, source: str, arguments: tuple[str, ...]) -> None:

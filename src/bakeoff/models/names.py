@@ -98,13 +98,13 @@ _MLX_BITS = "3bit 4bit 6bit 8bit"
 
 
 def _distill(base: str, size: str) -> _Names:
-    """A distill of up to 32B, which all publishers name alike."""
+    """A distill of up to 32B, which all publishers name alike, but for one of MLX's."""
     stem = f"DeepSeek-R1-Distill-{base}-{size}"
     return _Names(
         ollama=_ollama(f"{size.lower()}-{base.lower()}-distill"),
         llamacpp=_gguf(stem, _K_QUANTS if size == "1.5B" else f"{_K_QUANTS} F16"),
         vllm=_vllm(stem, {"AWQ": f"casperhansen/{stem.lower()}-awq"} | _red_hat(stem)),
-        mlx=_mlx(stem, f"{_MLX_BITS} bf16"),
+        mlx=_mlx(stem, f"{_MLX_BITS} bf16") | ({"8bit": f"mlx-community/{stem}-MLX-8Bit"} if size == "32B" else {}),
     )
 
 

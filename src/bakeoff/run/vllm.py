@@ -24,9 +24,9 @@ from bakeoff.units import plain_text
 from bakeoff.workload.prompts import any_token_ids
 
 _TYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}
-_ALIASES = {"FP16": "F16", "FP32": "F32", "BNB": "BITSANDBYTES"}
-_ON_LOADING = {"FP8": "fp8", "BITSANDBYTES": "bitsandbytes"}
-"""What vLLM makes of unquantized weights while it loads them; bitsandbytes is 4 bit."""
+_ALIASES = {"FP16": "F16", "FP32": "F32"}
+_ON_LOADING = {"FP8": "fp8"}
+"""What vLLM makes of unquantized weights while it loads them; bitsandbytes is no longer among it (0.32)."""
 _OF_THE_SERVER = ("gpu", "memory_utilization", "program")
 
 
