@@ -12,22 +12,20 @@ import msgspec
 from msgspec import Struct
 
 from bakeoff.engines import rate
-from bakeoff.engines.base import Counters, Counting, Description, Engine
+from bakeoff.engines.base import Description, Engine
 from bakeoff.errors import EngineCrashed, EngineError, RateLimited, ServerRefused
-from bakeoff.measurement.load import cpu_times, others_share
-from bakeoff.measurement.memory import peak_bytes, reset_peak
 from bakeoff.measurement.metrics import client_decode_parts
 from bakeoff.results.records import (
     AnyRecord,
     CellFailed,
     CellOpened,
-    EngineCounts,
     Prediction,
     Purpose,
     Subject,
     Trial,
     Workload,
 )
+from bakeoff.run.instruments import Instruments
 from bakeoff.run.plan import AUTO_FEWEST, AUTO_HALF_WIDTH, AUTO_MOST, Protocol, request_for, workloads
 from bakeoff.run.predicting import Predictor, Weights
 from bakeoff.run.trial import Recorder, perform
@@ -59,6 +57,7 @@ class _Session(Struct, frozen=True):
     contestant: Contestant
     engine: Engine
     about: Description
+    instruments: Instruments
 
 
 class Observer(Interface):
@@ -119,8 +118,12 @@ class Runner:
         """
         self._observer.stage(f"Starting {contestant.text}")
         async with contestant.engine as engine:
-            session = _Session(contestant, engine, engine.describe())
-            await self._rounds(session, await self._warm_up(session))
+            about = engine.describe()
+            async with Instruments(engine, about) as instruments:
+                if instruments.metered is not None:
+                    self._write(instruments.metered)
+                session = _Session(contestant, engine, about, instruments)
+                await self._rounds(session, await self._warm_up(session))
 
     async def _warm_up(self, session: _Session) -> list[_Cell]:
         """Open every cell that the server does not refuse; where it refuses all, raise its last word."""
@@ -215,40 +218,20 @@ class Runner:
         fresh = workload.cache == "cold"
         seed = trial_seed(self._protocol.seed, opened.cell, *((purpose, index) if fresh else ("repeated", 0)))
         ids = session.contestant.token_ids(workload.prompt_tokens, seed) if workload.prompt_tokens else None
-        counted = await _counters(session.engine)
         recorder = Recorder(opened.cell, index, purpose, seed)
 
         def record(error: str | None) -> Trial:
             return recorder.trial(opens_thinking=about.opens_thinking, keep_text=not about.model.synthetic, error=error)
 
-        reset_peak(about.pids)
-        before = cpu_times(about.pids)
+        await session.instruments.start()
         try:
             error = await perform(recorder, session.engine, request_for(workload, seed, ids))
         except asyncio.CancelledError:
             if purpose == "timed":
                 self._write(record("interrupted by the user"))
             raise
-        seen = {
-            "others_cpu": others_share(before, cpu_times(about.pids)),
-            "memory_peak_bytes": peak_bytes(about.pids),
-            "engine_counts": _counts(counted, await _counters(session.engine)),
-        }
-        return msgspec.structs.replace(record(str(error) if error else None), **seen), error
-
-
-async def _counters(engine: Engine) -> Counters | None:
-    """The engine's own counters, where it has any and can be asked now."""
-    if not isinstance(engine, Counting):
-        return None
-    try:
-        return await engine.counters()
-    except EngineError:
-        return None
-
-
-def _counts(before: Counters | None, after: Counters | None) -> EngineCounts | None:
-    return before.until(after) if before and after else None
+        seen = await session.instruments.finish(recorder.span())
+        return msgspec.structs.replace(record(str(error) if error else None), **seen.fields()), error
 
 
 def subject_of(text: str, about: Description) -> Subject:

@@ -10,6 +10,7 @@ from bakeoff.errors import EngineError, PromptTooLong
 from bakeoff.measurement.thinking import kinds_of
 from bakeoff.measurement.truncation import cut_words
 from bakeoff.results.records import Purpose, Status, Timeline, Trial, Usage
+from bakeoff.run.instruments import Span
 
 
 class Recorder:
@@ -44,6 +45,18 @@ class Recorder:
             raise PromptTooLong(
                 f"The server cut the prompt without a word: {words}. Raise --context, or shorten the prompt."
             )
+
+    def span(self) -> Span | None:
+        """When it went, on the monotonic clock; None where nothing was sent, or its times were invented."""
+        done = self._finished
+        if not self._begun_ns or (done is not None and done.clock == "scripted"):
+            return None
+        return Span(
+            begun_ns=self._begun_ns,
+            first_ns=self._chunks[0].at_ns if self._chunks else None,
+            last_ns=self._chunks[-1].at_ns if self._chunks else None,
+            end_ns=done.at_ns if done else None,
+        )
 
     def trial(self, *, opens_thinking: bool | None, keep_text: bool, error: str | None = None) -> Trial:
         """The record. ``error`` says what ended the stream before its time."""
