@@ -124,7 +124,8 @@ def test_it_says_what_it_is(short: Path) -> None:
 
 
 def test_the_answer_is_smollm2s_and_greedy_decoding_repeats_it(whole: Path) -> None:
-    first, again = streams(whole, *[request("What is the capital of France?", max_tokens=16)] * 2)
+    asked = Request(prompt=Prompt(text="What is the capital of France?"), max_tokens=16, context=1024)
+    first, again = streams(whole, asked, asked)
     said = "".join(chunk.text for chunk in chunks_of(first))
     assert "Paris" in said
     assert "".join(chunk.text for chunk in chunks_of(again)) == said
