@@ -13,7 +13,8 @@ from msgspec import Meta, Struct
 SCHEMA = 2
 """Version of the run file. Higher: a reader refuses. Changes are listed here, newest first.
 
-2  the plan of a run and its resumption; anchors; windows of load; readings of meters.
+2  the plan of a run and its resumption; what warmed a cell up and what ended it, and pauses to cool down; anchors;
+   windows of load; readings of meters.
 1  the first.
 """
 
@@ -143,6 +144,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     max_tokens: Int64 = 128
     context: Int64 | None = None
     temperature: float = 0.0
+    top_p: float | None = None
     seed: Int64 = 0
     cache: Literal["cold", "warm"] = "cold"
     exact_length: bool = False
@@ -215,6 +217,9 @@ class Timeline(Struct, frozen=True, kw_only=True):
             raise ValueError("a timeline needs one kind, and one count or none, for each chunk")
 
 
+INTERRUPTED = "interrupted by the user"
+"""The error of a trial that Ctrl-C ended: a resumed run does it again."""
+
 Status = Literal["ok", "failed", "truncated"]
 Purpose = Literal["warm-up", "timed", "anchor"]
 """``anchor``: the same cell again at the start and the end, to show drift; no figure is made of it."""
@@ -262,15 +267,62 @@ class RunStarted(Record, frozen=True, kw_only=True, tag="run"):
 
 
 class CellOpened(Record, frozen=True, kw_only=True, tag="cell"):
-    """A subject under a workload, before its first trial."""
+    """A subject under a workload, before its first trial.
+
+    ``entrant`` is its subject's place in the run's plan, ``place`` the workload's place among that subject's.
+    """
 
     cell: Int64
     subject: Subject
     workload: Workload
+    entrant: Int64 = 0
+    place: Int64 = 0
     predicted: Prediction | None = None
     template_tokens: Int64 | None = None
     start: Start | None = None
     engine_memory: tuple[MemoryPart, ...] = ()
+
+
+class Warmed(Record, frozen=True, kw_only=True, tag="warm"):
+    """A cell was warmed up by so many trials: until the last two agreed, or until the limit was reached."""
+
+    cell: Int64
+    trials: Int64
+    agreed: bool
+
+
+class CooledDown(Record, frozen=True, kw_only=True, tag="cooled"):
+    """Before this trial we waited, since the device held itself back; ``recovered``: until it no longer did."""
+
+    cell: Int64
+    purpose: Purpose
+    index: Int64
+    reason: str
+    waited_s: float
+    recovered: bool
+
+
+EndedBy = Literal["precision", "number", "budget", "failures"]
+
+
+class CellEnded(Record, frozen=True, kw_only=True, tag="cell_end"):
+    """A cell gets no more trials.
+
+    ``by``: its interval is narrow enough, it has as many as were asked for or are allowed, its share of the time is
+    used up, or too many failed in a row. ``half_width`` is the interval's, as a share of the figure, and ``wanted``
+    what it was to come down to; None where there is none, or a number of trials was asked for.
+    """
+
+    cell: Int64
+    by: EndedBy
+    half_width: float | None = None
+    wanted: float | None = None
+
+
+class EntrantEnded(Record, frozen=True, kw_only=True, tag="entrant_end"):
+    """All that was to be measured of this place in the plan is: a resumed run leaves it alone."""
+
+    entrant: Int64
 
 
 class RunResumed(Record, frozen=True, kw_only=True, tag="resumed"):
@@ -356,24 +408,46 @@ class Trial(Record, frozen=True, kw_only=True, tag="trial"):
 
 
 class CellFailed(Record, frozen=True, kw_only=True, tag="cell_failed"):
-    """A subject that could not be measured at all, and why."""
+    """A subject that could not be measured, or not to the end, or not under one of its workloads; and why."""
 
     subject: str
     error: str
+    entrant: Int64 = 0
 
 
 class RunEnded(Record, frozen=True, kw_only=True, tag="end"):
-    """The last line of a run that came to its end, or was interrupted."""
+    """The last line of a run that came to its end, or was interrupted.
+
+    ``failed``: nothing could be measured, or something broke off in the middle. Such a run can be resumed, as an
+    interrupted one can.
+    """
 
     ended: str
     status: Literal["done", "interrupted", "failed"]
 
 
-AnyRecord = RunStarted | RunResumed | Metered | CellOpened | Trial | Window | CellFailed | RunEnded
+AnyRecord = (
+    RunStarted
+    | RunResumed
+    | Metered
+    | CellOpened
+    | Warmed
+    | CooledDown
+    | Trial
+    | Window
+    | CellEnded
+    | EntrantEnded
+    | CellFailed
+    | RunEnded
+)
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """A whole run file, read. ``ended`` is None where it was cut."""
+    """A whole run file, read. ``ended`` is None where it was cut.
+
+    What a resumed run did again is here once: trials that were interrupted or whose window never ended, and failures
+    of what was then taken up again, are in the file alone.
+    """
 
     started: RunStarted
     resumed: tuple[RunResumed, ...] = ()
@@ -381,6 +455,10 @@ class Run(Struct, frozen=True, kw_only=True):
     cells: tuple[CellOpened, ...] = ()
     trials: tuple[Trial, ...] = ()
     windows: tuple[Window, ...] = ()
+    warmed: tuple[Warmed, ...] = ()
+    cooled: tuple[CooledDown, ...] = ()
+    cell_ends: tuple[CellEnded, ...] = ()
+    entrant_ends: tuple[EntrantEnded, ...] = ()
     failures: tuple[CellFailed, ...] = ()
     ended: RunEnded | None = None
 

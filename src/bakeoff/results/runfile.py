@@ -7,19 +7,24 @@ anything is appended.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import IO, Any, Self, get_args
 
 import msgspec
 
 from bakeoff.errors import FileError
 from bakeoff.results.records import (
+    INTERRUPTED,
     SCHEMA,
     AnyRecord,
+    CellEnded,
     CellFailed,
     CellOpened,
+    CooledDown,
+    EntrantEnded,
     Int64,
     Metered,
     Run,
@@ -27,6 +32,7 @@ from bakeoff.results.records import (
     RunResumed,
     RunStarted,
     Trial,
+    Warmed,
     Window,
 )
 from bakeoff.units import plain_text
@@ -34,22 +40,34 @@ from bakeoff.units import plain_text
 SUFFIX = ".jsonl"
 LONGEST_LINE = 64 * 1024 * 1024
 """Bytes: many times the longest trial. Neither written nor read beyond it."""
+_BLOCK = 1 << 16
 _decoder = msgspec.json.Decoder(AnyRecord)
 _encoder = msgspec.json.Encoder()
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class RunWriter:
-    """Appends records to one run file; each is flushed to the disk before ``write`` returns."""
+    """Appends records to one run file; each is flushed to the disk before ``write`` returns.
 
-    def __init__(self, path: Path) -> None:
+    The file must not be there yet, unless ``append`` says that it is to go on; then a torn last line is cut off.
+    Raises FileError where it cannot be written, or another process writes it.
+    """
+
+    def __init__(self, path: Path, *, append: bool = False) -> None:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer: what a full disk did not take would be written later, in the wrong place.
-            self._file = path.open("xb", buffering=0)
+            self._file = path.open("r+b" if append else "xb", buffering=0)
         except OSError as error:
             raise _cannot_write(path, error, _ELSEWHERE) from error
+        try:
+            _lock(self._file, path)
+            if append:
+                self._mend()
+        except BaseException:
+            self._file.close()
+            raise
 
     def write(self, record: AnyRecord) -> None:
         """Add one line. Raises FileError where the disk does not take it; what was written stays whole."""
@@ -78,6 +96,20 @@ class RunWriter:
             self._file.seek(size)
             self._file.truncate()
 
+    def _mend(self) -> None:
+        """Cut off a torn last line; end one that lacks nothing but its end, which readers take for a record."""
+        whole = _whole_lines_end(self._file)
+        self._file.seek(whole)
+        rest = self._file.read(LONGEST_LINE)
+        try:
+            if rest:
+                _decoder.decode(rest)
+        except _UNDECODABLE:
+            self._cut(whole)
+            return
+        if rest:
+            self._append(b"\n")
+
     def close(self) -> None:
         """Close the file; a second time does nothing."""
         try:
@@ -92,6 +124,45 @@ class RunWriter:
         self.close()
 
 
+def _lock(file: IO[bytes], path: Path) -> None:
+    """Keep other writers out until the file is closed or we end, however we end. Where there are no locks, nothing."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise FileError(
+            f"{path.name} is being written by another Bakeoff: it is not unfinished, but running."
+        ) from error
+    except OSError:
+        return  # a file system without locks
+
+
+def _whole_lines_end(file: IO[bytes]) -> int:
+    """Where the last whole line ends; what is behind it was torn."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        begin = max(0, end - _BLOCK)
+        file.seek(begin)
+        found = file.read(end - begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder of runs. Raises FileError where a file cannot be written there, before anything is measured."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _cannot_write(folder, error, _ELSEWHERE) from error
+
+
 def read_run(path: Path) -> Run:
     """Read a whole run file. Raises FileError where it is not one, or one from a later version."""
     records = _records(path)
@@ -103,22 +174,44 @@ def read_run(path: Path) -> Run:
     for record in records:
         if isinstance(record, RunStarted):
             raise FileError(f"{path.name} is not one Bakeoff run: it has two beginnings.")
+        if isinstance(record, RunResumed):
+            _forget_what_is_done_again(found)
         found[type(record)].append(record)
         ended = record if isinstance(record, RunEnded) else None
-    cells, trials, windows = found[CellOpened], found[Trial], found[Window]
+    cells = found[CellOpened]
     numbers = {cell.cell for cell in cells}
-    if len(numbers) != len(cells) or any(record.cell not in numbers for record in (*trials, *windows)):
+    of_cells = (record for kind in _OF_A_CELL for record in found[kind])
+    if len(numbers) != len(cells) or any(record.cell not in numbers for record in of_cells):
         raise FileError(f"{path.name} is damaged: its trials and cells do not belong together.")
-    return Run(
-        started=started,
-        resumed=tuple(found[RunResumed]),
-        metered=tuple(found[Metered]),
-        cells=tuple(cells),
-        trials=tuple(trials),
-        windows=tuple(windows),
-        failures=tuple(found[CellFailed]),
-        ended=ended,
-    )
+    lists = {name: tuple(found[kind]) for name, kind in _LISTS.items()}
+    return Run(started=started, ended=ended, **lists)
+
+
+_OF_A_CELL: tuple[type[AnyRecord], ...] = (Trial, Window, Warmed, CooledDown, CellEnded)
+_LISTS: dict[str, type[AnyRecord]] = {
+    "resumed": RunResumed,
+    "metered": Metered,
+    "cells": CellOpened,
+    "warmed": Warmed,
+    "cooled": CooledDown,
+    "trials": Trial,
+    "windows": Window,
+    "cell_ends": CellEnded,
+    "entrant_ends": EntrantEnded,
+    "failures": CellFailed,
+}
+
+
+def _forget_what_is_done_again(found: dict[type[AnyRecord], list[Any]]) -> None:
+    """Leave out what a resumption repeats: whatever was in flight, and what the unfinished failed of."""
+    whole = {(window.cell, window.purpose, window.index) for window in found[Window]}
+    found[Trial] = [
+        trial
+        for trial in found[Trial]
+        if trial.error != INTERRUPTED and (trial.window is None or (trial.cell, trial.purpose, trial.window) in whole)
+    ]
+    done = {record.entrant for record in found[EntrantEnded]}
+    found[CellFailed] = [failure for failure in found[CellFailed] if failure.entrant in done]
 
 
 def _records(path: Path) -> Iterator[AnyRecord]:
