@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bakeoff.results.records import Trial
-    from bakeoff.run.runner import Contestant
+    from bakeoff.run.contestant import Contestant
 
 CONTEXTS = (1024, 2048)
 SENDS = 3

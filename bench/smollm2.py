@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bakeoff.engines.base import Engine
     from bakeoff.measurement.metrics import Parts
     from bakeoff.results.records import Trial
-    from bakeoff.run.runner import Contestant
+    from bakeoff.run.contestant import Contestant
 
 T = TypeVar("T")
 SUBJECT = "llamacpp:smollm2"

@@ -19,15 +19,14 @@ def command(as_json: bool, seed: int, **_: Any) -> int:
     SmolLM2-135M (real weights) answers a word problem and a coding task; DeepSeek-R1-Distill-Qwen-1.5B at
     Q4_K_M (random weights in its exact shape: real speed and memory, no answers) reads and writes tokens.
     """
-    from bakeoff.cli.run import measure
+    from bakeoff.cli.measuring import measure
     from bakeoff.engines.options import EngineOptions
-    from bakeoff.run.plan import Protocol
+    from bakeoff.engines.subjects import parse_subject
+    from bakeoff.run.plan import Entrant, Plan, Protocol
+    from bakeoff.workload.asked import Asked
 
-    return measure(
-        [
-            ("llamacpp:smollm2", EngineOptions(context=CONTEXT)),
-            ("llamacpp:r1-1.5b@Q4_K_M", EngineOptions(context=CONTEXT, synthetic=True)),
-        ],
-        Protocol(runs=TRIALS, max_tokens=TOKENS, context=CONTEXT, seed=seed),
-        as_json,
-    )
+    asked = (Asked(max_tokens=TOKENS, context=CONTEXT),)
+    real = Entrant(parse_subject("llamacpp:smollm2"), EngineOptions(context=CONTEXT), asked)
+    synthetic = EngineOptions(context=CONTEXT, synthetic=True)
+    twin = Entrant(parse_subject("llamacpp:r1-1.5b@Q4_K_M"), synthetic, asked)
+    return measure(Plan((real, twin), Protocol(runs=TRIALS, seed=seed)), as_json)

@@ -10,7 +10,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from bakeoff.measurement.metrics import client_decode_parts, ttft_s
 from bakeoff.results.records import CellOpened, Trial
-from bakeoff.run.plan import AUTO_MOST
 from bakeoff.units import bytes_text, plain_text, seconds_text, significant
 
 
@@ -64,18 +63,25 @@ class LiveProgress:
         assert self._stage is not None
         self._bar.update(self._stage, total=total, completed=done, detail=f"{bytes_text(done)} of {bytes_text(total)}")
 
-    def cell(self, opened: CellOpened, trials: int | None) -> None:
+    def note(self, text: str) -> None:
+        """Something that limits the figures: it stays on the screen, above the bars."""
+        self._end_stage()
+        self._console.print(plain_text(text), markup=False, soft_wrap=True)
+
+    def cell(self, opened: CellOpened, most: int, done: int) -> None:
         """A cell is warm."""
         self._end_stage()
         name = plain_text(f"{opened.subject.model.name}, {opened.workload.name}")
-        total = trials or AUTO_MOST
-        self._cells[opened.cell] = (self._bar.add_task(name, total=total, detail=""), name, total)
+        self._cells[opened.cell] = (self._bar.add_task(name, total=most, completed=done, detail=""), name, most)
 
     def trial(self, trial: Trial) -> None:
         """A trial has ended: its own figures, unaveraged."""
         self._end_stage()
-        task, name, total = self._cells[trial.cell]
         detail = _detail(trial)
+        if trial.purpose != "timed" or trial.cell not in self._cells:
+            self._say(f"Cell {trial.cell + 1}, {trial.purpose}: {detail}")
+            return
+        task, name, total = self._cells[trial.cell]
         self._bar.update(task, advance=1, detail=detail)
         self._say(f"{name}: trial {trial.index + 1} of {total}: {detail}")
 

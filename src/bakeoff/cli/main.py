@@ -15,7 +15,7 @@ VERBS = {
     "doctor": "What is this machine, which engines are ready, what is missing?",
     "plan": "What fits, how fast, and which quantization do I take?",
     "run": "How fast is it really, with how much memory?",
-    "runs": "List, show and export what was measured.",
+    "runs": "List, show, resume and export what was measured.",
     "setup": "The exact steps from a bare machine to a first measurement, as a script.",
     "synth": "Write a model file of random weights in a real model's exact shape.",
 }

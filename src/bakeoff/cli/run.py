@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
+import re
 from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
-from bakeoff.cli.engine_options import engine_options, named, settings_of, with_context, with_logs
+from bakeoff.cli.engine_options import engine_options, named, settings_of, with_context
 from bakeoff.errors import UsageError
+
+if TYPE_CHECKING:
+    from bakeoff.workload.asked import Asked
 
 
 class RunsType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on only
@@ -29,6 +30,38 @@ class RunsType(click.ParamType):  # type: ignore[type-arg]  # generic from click
         if not 1 <= number <= 10_000:
             self.fail(f"{number} trials make no measurement: take 1 to 10000, or 'auto'.", param, ctx)
         return number
+
+
+class ShareType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on only
+    """A share of a figure, as ``3%`` or ``0.03``."""
+
+    name = "SHARE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            self.fail(f"{value!r} is no share: write for instance 3%.", param, ctx)
+        if not 0.0001 <= share < 1:
+            self.fail(f"{value!r} is no share between 0.01% and 100%: write for instance 3%.", param, ctx)
+        return share
+
+
+class SecondsType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on only
+    """A time, as ``90s``, ``10m``, ``1.5h``, ``1h30m``."""
+
+    name = "TIME"
+    _scales: ClassVar[dict[str, float]] = {"h": 3600.0, "m": 60.0, "s": 1.0}
+    _form = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = self._form.fullmatch(str(value).strip().lower())
+        parts = match.groups() if match else ()
+        seconds = sum(float(part or 0) * scale for part, scale in zip(parts, self._scales.values(), strict=False))
+        if not 1 <= seconds <= 1e7:
+            self.fail(f"{value!r} is no time to measure in: write for instance 90s, 10m or 1h30m.", param, ctx)
+        return seconds
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -50,8 +83,14 @@ def measuring_options(command: _F) -> _F:
     "--runs",
     type=RunsType(),
     default="auto",
-    help="Trials a cell. auto (the default): until the 95 % interval is within ±3 %, at least 5, at most 20.",
+    help="Trials a cell. auto (the default): until the 95 % interval is narrow enough, at least 5, at most 20.",
 )
+@click.option("--precision", type=ShareType(), default="3%", show_default=True,
+              help="With --runs auto: half the width of the 95 % interval, as a share of the figure.")  # fmt: skip
+@click.option("--time-budget", type=SecondsType(), help="For the whole run, such as 10m: shared fairly, and what it "
+              "cost in precision is said.")  # fmt: skip
+@click.option("--anchors/--no-anchors", default=True,
+              help="Measure a first cell again at the end, to show drift.  [default: anchors]")  # fmt: skip
 @click.option(
     "--max-tokens",
     type=click.IntRange(2, 131_072),
@@ -84,27 +123,39 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
 
     Without --prompt: a word problem and a coding task; for synthetic weights, token ids.
     """
-    from bakeoff.run.plan import Protocol
-    from bakeoff.workload.prompts import read_prompt
+    from bakeoff.cli.measuring import measure
+    from bakeoff.engines.subjects import parse_subject
+    from bakeoff.run.plan import Entrant, Plan, Protocol
+    from bakeoff.workload.asked import Asked
 
-    asked = options["context"]
-    options["context"] = asked or Protocol().context
+    context = options["context"]
+    options["context"] = context or Asked().context
     settings = settings_of(options)
-    if options["prompts"] and options["prompt_tokens"]:
-        raise UsageError("--prompt and --prompt-tokens exclude each other: a prompt has its own length.")
+    asked = _asked(options)
+    texts = subjects or _default_subjects(options["url"])
+    wanted = named([(parse_subject(text), with_context(text, each, context)) for text in texts for each in settings])
     protocol = Protocol(
         runs=options["runs"],
-        max_tokens=options["max_tokens"],
-        context=options["context"],
-        prompts=tuple(read_prompt(text) for text in options["prompts"]),
-        prompt_tokens=options["prompt_tokens"],
-        cache=options["cache"],
-        temperature=options["temperature"],
         seed=seed,
+        precision=options["precision"],
+        time_budget_s=options["time_budget"],
+        anchors=Protocol().anchors if options["anchors"] else 0,
     )
-    texts = subjects or _default_subjects(options["url"])
-    wanted = [(text, with_context(text, each, asked)) for text in texts for each in settings]
-    return measure(wanted, protocol, as_json)
+    return measure(Plan(tuple(Entrant(subject, each, asked) for subject, each in wanted), protocol), as_json)
+
+
+def _asked(options: dict[str, Any]) -> tuple[Asked, ...]:
+    """The workloads: one for each prompt, or for a number of token ids, else what suits the model."""
+    from bakeoff.workload.asked import Asked
+    from bakeoff.workload.prompts import read_prompt
+
+    if options["prompts"] and options["prompt_tokens"]:
+        raise UsageError("--prompt and --prompt-tokens exclude each other: a prompt has its own length.")
+    common = {name: options[name] for name in ("max_tokens", "context", "cache", "temperature")}
+    prompts = [read_prompt(text) for text in options["prompts"]]
+    if not prompts:
+        return (Asked(prompt_tokens=options["prompt_tokens"], **common),)
+    return tuple(Asked(name=prompt.name, prompt=prompt.text, **common) for prompt in prompts)
 
 
 def _default_subjects(url: str | None) -> list[str]:
@@ -115,35 +166,3 @@ def _default_subjects(url: str | None) -> list[str]:
     if url and not models:
         raise UsageError(f"No Ollama with a model answers at {url}. Name the subject too, for instance openai:NAME.")
     return [f"ollama:{models[0]}"] if models else ["llamacpp:smollm2"]
-
-
-def measure(wanted: list[tuple[str, Any]], protocol: Any, as_json: bool) -> int:
-    """Measure subjects with their engine options, show the result; the exit code."""
-    from bakeoff.cli.history import learned_here
-    from bakeoff.cli.live import LiveProgress
-    from bakeoff.cli.show import show_run
-    from bakeoff.engines.subjects import parse_subject
-    from bakeoff.folders import runs_folder
-    from bakeoff.hardware.detect import this_machine
-    from bakeoff.hardware.host import this_host
-    from bakeoff.run.contestants import contestant
-    from bakeoff.run.predicting import Predictor
-    from bakeoff.run.session import Entrant, LazyRunFile, run_all
-
-    parsed = named([(parse_subject(text), options) for text, options in wanted])
-    command_line = shlex.join(["bakeoff", *sys.argv[1:]])
-    host = this_host()
-    predictor = Predictor(this_machine(), learned_here(host))
-    file = LazyRunFile(runs_folder(), command_line, protocol.seed, host)
-    with LiveProgress() as live:
-        entrants = [
-            Entrant(subject.text, partial(contestant, subject, with_logs(options, file.path), live.bytes_done))
-            for subject, options in parsed
-        ]
-        errors = run_all(entrants, protocol, file, live, predictor)
-    if not file.exists:
-        for error in errors[:-1]:
-            click.echo(f"Error: {error}", err=True)
-        raise errors[-1]
-    code = show_run(file.path, as_json)
-    return 1 if errors else code

@@ -1,4 +1,4 @@
-"""``bakeoff runs``: list, show, export."""
+"""``bakeoff runs``: list, show, resume, export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group("runs")
 def command() -> None:
-    """List, show and export what was measured.
+    """List, show, resume and export what was measured.
 
     RUN is an ID, the beginning of one, a file, or 'last'.
     """
@@ -71,6 +71,33 @@ def show(run: str | None, as_json: bool) -> int:
     from bakeoff.results.store import find_run
 
     return show_run(find_run(runs_folder(), run), as_json)
+
+
+@command.command("resume")
+@click.argument("run", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object to standard output.")
+def resume(run: str | None, as_json: bool) -> int:
+    """Measure what an interrupted run left out; of this machine's newest one, if none is named.
+
+    It goes on under the same seed, in the same file. Where nothing is left to do, the run is shown.
+    """
+    from bakeoff.cli.measuring import resume
+    from bakeoff.cli.show import show_run
+    from bakeoff.folders import runs_folder
+    from bakeoff.hardware.host import this_host
+    from bakeoff.results.runfile import read_run
+    from bakeoff.results.store import find_run, readable_runs
+    from bakeoff.run.resume import is_finished, newest_unfinished
+
+    folder = runs_folder()
+    if run is None:
+        path = newest_unfinished(readable_runs(folder)[0], this_host())
+        if path is None:
+            show_run(find_run(folder, None), as_json)
+            return 0
+        return resume(path, as_json)
+    path = find_run(folder, run)
+    return show_run(path, as_json) if is_finished(read_run(path)) else resume(path, as_json)
 
 
 @command.command("export")

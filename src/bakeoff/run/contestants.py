@@ -9,8 +9,8 @@ from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.subjects import SubjectText
 from bakeoff.errors import UsageError
 from bakeoff.models.names import engine_name
+from bakeoff.run.contestant import Contestant
 from bakeoff.run.llama import Progress, llama_contestant
-from bakeoff.run.runner import Contestant
 from bakeoff.run.vllm import vllm_contestant
 from bakeoff.workload.prompts import any_token_ids
 

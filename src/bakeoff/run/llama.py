@@ -24,8 +24,8 @@ from bakeoff.models.files import gguf_parts
 from bakeoff.models.gguf import Header, architecture_of, is_synthetic, quant_of, read_header
 from bakeoff.models.names import elsewhere, engine_name, names_of
 from bakeoff.results.records import Model
+from bakeoff.run.contestant import Contestant
 from bakeoff.run.predicting import Weights
-from bakeoff.run.runner import Contestant
 from bakeoff.workload.prompts import any_token_ids
 
 if TYPE_CHECKING:

@@ -1,79 +1,152 @@
-"""What a run is to do: which workloads, how many trials."""
+"""What a run is to do: which subjects, what is asked of each, and how it is measured."""
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, structs
 
+from bakeoff.engines.address import Address
 from bakeoff.engines.base import Description, Prompt, Request
-from bakeoff.errors import UsageError
+from bakeoff.engines.options import EngineOptions
+from bakeoff.engines.subjects import SubjectText
+from bakeoff.errors import FileError
 from bakeoff.results.records import Workload
-from bakeoff.workload.prompts import ARTICLE, NamedPrompt, preamble
+from bakeoff.units import plain_text
+from bakeoff.workload.asked import Asked
+from bakeoff.workload.prompts import ARTICLE, preamble
+from bakeoff.workload.shapes import parse_shape
 
 DEFAULT_SYNTHETIC_TOKENS = 128
-AUTO_FEWEST, AUTO_MOST, AUTO_HALF_WIDTH = 5, 20, 0.03
-TEMPLATE_ALLOWANCE = 128
-"""Tokens that a chat template and our preamble may add to a prompt."""
 
 
 class Protocol(Struct, frozen=True, kw_only=True):
-    """How to measure. ``runs=None``: until the interval is narrow enough."""
+    """How to measure: the same for every cell of a run.
+
+    ``runs`` trials a cell; None: until the half-width of the interval is at most ``precision`` of the figure, but
+    ``fewest`` trials at least and ``most`` at most. ``seed`` gives orders and preambles. ``time_budget_s`` is the
+    whole run's. A cell is warmed up until two trials agree, but by ``warm_ups`` at most. ``anchors`` trials of a first
+    cell are made at the beginning and at the end; 0: none. Where the device throttles, a trial waits for up to
+    ``cool_down_s``.
+    """
 
     runs: int | None = None
-    max_tokens: int = 128
-    context: int = 2048
-    prompts: tuple[NamedPrompt, ...] = ()
-    prompt_tokens: int | None = None
-    cache: Literal["cold", "warm"] = "cold"
-    temperature: float = 0.0
+    precision: float = 0.03
+    fewest: int = 5
+    most: int = 20
     seed: int = 0
+    time_budget_s: float | None = None
+    warm_ups: int = 4
+    anchors: int = 2
+    cool_down_s: float = 60.0
+
+    @property
+    def most_trials(self) -> int:
+        """How many a cell can have."""
+        return self.runs or self.most
 
 
-def workloads(protocol: Protocol, about: Description) -> list[Workload]:
-    """The cells of one subject: the prompts given, else the article's two, else (synthetic) token ids.
+class Entrant(Struct, frozen=True):
+    """A subject, its engine's settings, and all that is to be asked of it while it is loaded."""
 
-    Raises UsageError where prompt and answer cannot fit the context, or the engine cannot take token ids.
+    subject: SubjectText
+    options: EngineOptions
+    asked: tuple[Asked, ...] = (Asked(),)
+
+    @property
+    def text(self) -> str:
+        """The subject as it was written."""
+        return self.subject.text
+
+
+class Plan(Struct, frozen=True):
+    """A whole run, as it was asked for: enough to do it, and to go on with it."""
+
+    entrants: tuple[Entrant, ...]
+    protocol: Protocol = Protocol()
+
+    def as_record(self) -> dict[str, Any]:
+        """For the run file. Raises UsageError on an address that holds a password."""
+        for entrant in self.entrants:
+            if entrant.options.url is not None:
+                Address.parse(entrant.options.url)
+        record: dict[str, Any] = msgspec.to_builtins(self, enc_hook=str)
+        return record
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Plan:
+        """What ``as_record`` gave. Raises FileError where it is something else."""
+        try:
+            return msgspec.convert(record, cls, dec_hook=_path)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise FileError(f"The plan of this run cannot be read: {plain_text(str(error))}.") from error
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise msgspec.ValidationError(f"Expected a path, got {plain_text(repr(value))[:100]}")
+
+
+def expected_cells(entrant: Entrant) -> int:
+    """How many cells an entrant will have, as far as that can be known before its engine is up."""
+    suited = 1 if entrant.options.synthetic else len(ARTICLE)
+    return sum(suited if _is_open(asked) else 1 for asked in entrant.asked)
+
+
+def _is_open(asked: Asked) -> bool:
+    """Whether what is sent is left to the model."""
+    return asked.prompt is None and asked.prompt_tokens is None and asked.shape is None
+
+
+def workloads(asked: Asked, about: Description, seed: int) -> list[Workload]:
+    """What is asked, as this engine gets it: one workload, or the several that suit its model.
+
+    Raises UsageError where prompt and answer cannot fit the context, or the engine cannot take what would be sent.
     """
-    common = {
-        "max_tokens": protocol.max_tokens,
-        "context": protocol.context,
-        "temperature": protocol.temperature,
-        "seed": protocol.seed,
-        "cache": protocol.cache,
-        "exact_length": about.capabilities.exact_length,
-    }
-    ids = protocol.prompt_tokens
-    if ids is None and about.model.synthetic:
-        if protocol.prompts:
-            raise UsageError(
-                "Synthetic weights have no real tokenizer, so a text prompt would have the wrong length: "
-                "leave --prompt out, or state a length with --prompt-tokens N."
-            )
-        ids = DEFAULT_SYNTHETIC_TOKENS
-    if ids is not None:
-        if not about.capabilities.token_ids:
-            raise UsageError(f"{about.engine} does not take token ids: leave --prompt-tokens out.")
-        _check_room(ids, protocol)
-        return [Workload(name=f"synthetic prompt, {ids} tokens", prompt=None, prompt_tokens=ids, **common)]  # type: ignore[arg-type]
-    return [Workload(name=p.name, prompt=p.text, **common) for p in protocol.prompts or ARTICLE]  # type: ignore[arg-type]
+    return [_workload(each, about, seed) for each in _suited(asked, about)]
 
 
-def _check_room(prompt_tokens: int, protocol: Protocol) -> None:
-    needed = prompt_tokens + protocol.max_tokens
-    if needed > protocol.context:
-        raise UsageError(
-            f"{prompt_tokens} prompt tokens and {protocol.max_tokens} of answer do not fit a context of "
-            f"{protocol.context}: set --context to {needed} or more."
-        )
+def _suited(asked: Asked, about: Description) -> list[Asked]:
+    if not _is_open(asked):
+        return [asked]
+    if about.model.synthetic:
+        return [structs.replace(asked, prompt_tokens=DEFAULT_SYNTHETIC_TOKENS)]
+    return [structs.replace(asked, name=prompt.name, prompt=prompt.text) for prompt in ARTICLE]
 
 
-def request_for(workload: Workload, seed: int, token_ids: tuple[int, ...] | None) -> Request:
-    """One trial's request: the workload's prompt behind a preamble that no other trial has."""
+def _workload(asked: Asked, about: Description, seed: int) -> Workload:
+    asked.check_room()
+    ids = asked.ids_for(takes_ids=about.capabilities.token_ids, synthetic=about.model.synthetic)
+    shape = parse_shape(asked.shape) if asked.shape else None
+    named = asked.name or (shape.name if shape else f"synthetic prompt, {ids} tokens" if ids else "own prompt")
+    return Workload(
+        name=named,
+        prompt=None if ids else asked.prompt,
+        prompt_tokens=ids,
+        max_tokens=asked.max_tokens,
+        context=asked.context,
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        seed=seed,
+        cache=asked.cache,
+        exact_length=about.capabilities.exact_length,
+        concurrency=asked.concurrency,
+        arrival=asked.arrival,
+        rate_rps=asked.rate_rps,
+        requests=asked.requests,
+        slo=asked.slo,
+    )
+
+
+def request_for(workload: Workload, seed: int, mark: int, token_ids: tuple[int, ...] | None) -> Request:
+    """One trial's request: the workload's prompt behind a preamble that no other has, drawn from ``mark``."""
     if token_ids is not None:
         prompt = Prompt(token_ids=token_ids)
     else:
-        prompt = Prompt(text=workload.prompt, system=preamble(seed))
+        prompt = Prompt(text=workload.prompt, system=preamble(mark))
     return Request(
         prompt=prompt,
         max_tokens=workload.max_tokens,

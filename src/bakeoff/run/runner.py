@@ -1,246 +1,221 @@
-"""The only place where an engine, a workload and an instrument meet: cells warmed up, trials run, records kept."""
+"""The fair trial: an engine started, its cells warmed up, measured in rounds of random order, anchored, and left."""
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import Callable
-from itertools import count
-from typing import Protocol as Interface
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
-import msgspec
-from msgspec import Struct
-
-from bakeoff.engines import rate
+from bakeoff.clock import now_ns
 from bakeoff.engines.base import Description, Engine
-from bakeoff.errors import EngineCrashed, EngineError, RateLimited, ServerRefused
-from bakeoff.measurement.metrics import client_decode_parts
-from bakeoff.results.records import (
-    AnyRecord,
-    CellFailed,
-    CellOpened,
-    Prediction,
-    Purpose,
-    Subject,
-    Trial,
-    Workload,
-)
+from bakeoff.errors import EngineCrashed, EngineError, RateLimited
+from bakeoff.results.records import AnyRecord, CellEnded, CooledDown, EndedBy, EntrantEnded, Purpose, Run, Trial
+from bakeoff.run import budget
+from bakeoff.run.asking import Session, ask
+from bakeoff.run.cells import Cell, check_unchanged
+from bakeoff.run.contestant import Contestant, Observer
+from bakeoff.run.cooling import cool_down
 from bakeoff.run.instruments import Instruments
-from bakeoff.run.plan import AUTO_FEWEST, AUTO_HALF_WIDTH, AUTO_MOST, Protocol, request_for, workloads
-from bakeoff.run.predicting import Predictor, Weights
-from bakeoff.run.trial import Recorder, perform
-from bakeoff.stats.intervals import ratio_of_sums
-from bakeoff.units import seconds_text
-from bakeoff.workload.prompts import trial_seed
+from bakeoff.run.order import Slot, anchor_numbers, anchor_slots, round_order
+from bakeoff.run.plan import Protocol
+from bakeoff.run.predicting import Predictor
+from bakeoff.run.rules import enough, half_width
+from bakeoff.run.warming import Warming
+from bakeoff.units import seconds_text, significant
+from bakeoff.workload.asked import Asked
 
-FAILURES_IN_A_ROW = 3
-
-TokenIds = Callable[[int, int], tuple[int, ...]]
-"""(how many, seed) → token ids that the model's vocabulary holds."""
-
-
-class Contestant(Struct, frozen=True):
-    """A subject as it was written, its engine not yet entered, and how to make prompts of token ids for it.
-
-    ``weights`` are its model's shape and tensors, where they are known before it runs.
-    """
-
-    text: str
-    engine: Engine
-    token_ids: TokenIds
-    weights: Weights | None = None
-
-
-class _Session(Struct, frozen=True):
-    """A contestant whose engine is up."""
-
-    contestant: Contestant
-    engine: Engine
-    about: Description
-    instruments: Instruments
-
-
-class Observer(Interface):
-    """Who wants to know how it goes."""
-
-    def stage(self, text: str) -> None:
-        """Something that takes a while begins."""
-
-    def cell(self, opened: CellOpened, trials: int | None) -> None:
-        """A cell is warm, and will have so many trials (None: until its interval is narrow enough)."""
-
-    def trial(self, trial: Trial) -> None:
-        """A trial has ended."""
-
-
-class _Cell:
-    """A cell while it is measured."""
-
-    def __init__(self, opened: CellOpened) -> None:
-        self.opened = opened
-        self.trials: list[Trial] = []
-
-    def wants_more(self, protocol: Protocol) -> bool:
-        last = self.trials[-FAILURES_IN_A_ROW:]
-        if len(last) == FAILURES_IN_A_ROW and all(trial.status != "ok" for trial in last):
-            return False
-        if protocol.runs is not None:
-            return len(self.trials) < protocol.runs
-        return len(self.trials) < AUTO_MOST and not self._narrow_enough()
-
-    def _narrow_enough(self) -> bool:
-        parts = [p for t in self.trials if t.status == "ok" and (p := client_decode_parts(t))]
-        if len(parts) < AUTO_FEWEST:
-            return False
-        return ratio_of_sums([p[0] for p in parts], [p[1] for p in parts]).relative_half_width < AUTO_HALF_WIDTH
+Write = Callable[[AnyRecord], None]
 
 
 class Runner:
-    """Measures one contestant after the other; every record goes to ``write`` before the next trial starts."""
+    """Measures one contestant after the other; every record goes to ``write`` before the next trial starts.
+
+    ``before`` is what an interrupted run has already: that is not measured again.
+    """
 
     def __init__(
         self,
         protocol: Protocol,
-        write: Callable[[AnyRecord], None],
+        write: Write,
         observer: Observer,
         predictor: Predictor | None = None,
+        *,
+        before: Run | None = None,
+        instruments: Callable[[Engine, Description], Instruments] = Instruments,
+        now: Callable[[], int] = now_ns,
     ) -> None:
         self._protocol = protocol
-        self._write = write
+        self._to_file = write
         self._observer = observer
-        self._predictor = predictor
-        self._cells = 0
+        self._instruments = instruments
+        self._now = now
+        self._pending: list[AnyRecord] = []
+        self._resumed = len(before.resumed) + 1 if before else 0
+        self._cells = [Cell.restored(opened, before) for opened in before.cells] if before else []
+        self._warming = Warming(protocol, self._write, observer, predictor, self._cells, self._ask)
+        self._hot = False
 
-    async def measure(self, contestant: Contestant) -> None:
-        """All cells of one subject, in rounds of random order.
+    def cells_of(self, entrant: int) -> list[Cell]:
+        """What has been opened of this place in the plan, in order."""
+        return [cell for cell in self._cells if cell.opened.entrant == entrant]
 
-        Raises EngineError where it cannot be measured, UsageError where it cannot be asked for this workload.
+    async def measure(
+        self,
+        contestant: Contestant,
+        asked: Sequence[Asked] = (Asked(),),
+        *,
+        entrant: int = 0,
+        entrants: int = 1,
+        until_ns: int | None = None,
+    ) -> None:
+        """All that is asked of one subject, the ``entrant``-th of so many, in rounds of random order.
+
+        ``until_ns`` is when its share of the time is used up. Raises EngineError where it cannot be measured,
+        UsageError where it cannot be asked for this, and FileError where it is no longer what it was.
         """
         self._observer.stage(f"Starting {contestant.text}")
+        async with self._session(contestant, entrant) as session:
+            cells = await self._warming.all(session, asked, until_ns)
+            slots = anchor_slots(entrant, entrants, len(cells))
+            await self._anchor(session, cells[0], slots, "start")
+            await self._rounds(session, cells, until_ns, spare="end" in slots)
+            await self._anchor(session, cells[0], slots, "end")
+        self._write(EntrantEnded(entrant=entrant))
+
+    def comes_back(self, entrants: int) -> Cell | None:
+        """The run's first cell, where it is still to be measured again behind all others."""
+        first = next(iter(self.cells_of(0)), None)
+        if first is None or first.hopeless or entrants < 2:
+            return None
+        return first if self._missing(first, "return") else None
+
+    async def come_back(self, cell: Cell, contestant: Contestant) -> None:
+        """Load the first subject once more and measure its anchor. Raises as ``measure`` does."""
+        self._observer.stage(
+            f"Starting {contestant.text} once more, for {self._protocol.anchors} trials that show drift "
+            "(--no-anchors leaves them out)"
+        )
+        async with self._session(contestant, cell.opened.entrant) as session:
+            await self._warming.again(session, cell)
+            await self._anchor(session, cell, ("return",), "return")
+
+    @asynccontextmanager
+    async def _session(self, contestant: Contestant, entrant: int) -> AsyncIterator[Session]:
+        """The engine and its instruments, up."""
+        self._hot = False
         async with contestant.engine as engine:
             about = engine.describe()
-            async with Instruments(engine, about) as instruments:
-                if instruments.metered is not None:
-                    self._write(instruments.metered)
-                session = _Session(contestant, engine, about, instruments)
-                await self._rounds(session, await self._warm_up(session))
+            for cell in self.cells_of(entrant):
+                check_unchanged(cell.opened.subject, about)
+            async with self._instruments(engine, about) as instruments:
+                self._pending = [instruments.metered] if instruments.metered is not None else []
+                seed = self._protocol.seed
+                yield Session(contestant, engine, about, instruments, seed, entrant, self._resumed)
 
-    async def _warm_up(self, session: _Session) -> list[_Cell]:
-        """Open every cell that the server does not refuse; where it refuses all, raise its last word."""
-        cells: list[_Cell] = []
-        refusals: list[ServerRefused] = []
-        for workload in workloads(self._protocol, session.about):
-            self._observer.stage(f"Warming up: {workload.name}")
-            try:
-                cells.append(await self._open(session, workload))
-            except ServerRefused as error:
-                refusals.append(error)
-        if not cells:
-            raise refusals[-1]
-        for refusal in refusals:
-            self._write(CellFailed(subject=session.contestant.text, error=str(refusal)))
-        return cells
-
-    async def _open(self, session: _Session, workload: Workload) -> _Cell:
-        """Warm up with the trials' own options; learn what the chat template itself puts before a prompt.
-
-        The second of two unlike prompts can match the first only by what the template put there. Where the
-        cache is off there is nothing to learn.
-        """
-        about = session.about
-        subject = subject_of(session.contestant.text, about)
-        opened = CellOpened(
-            cell=self._cells, subject=subject, workload=workload, start=about.start, engine_memory=about.memory
-        )
-        attempts = [await self._must(session, opened, 0)]
-        reuses = attempts[0].usage.cached_tokens is not None and not about.capabilities.cache_off
-        if workload.cache == "cold" and reuses:
-            attempts.append(await self._must(session, opened, 1))
-            opened = msgspec.structs.replace(opened, template_tokens=attempts[-1].usage.cached_tokens)
-        self._cells += 1
-        opened = msgspec.structs.replace(opened, predicted=self._predict(session, workload, attempts[0]))
-        self._write(opened)
-        for attempt in attempts:
-            self._write(attempt)
-        return _Cell(opened)
-
-    def _predict(self, session: _Session, workload: Workload, warm_up: Trial) -> Prediction | None:
-        weights, tokens = session.contestant.weights, warm_up.usage.prompt_tokens
-        if self._predictor is None or weights is None or not tokens:
-            return None
-        return self._predictor(weights, session.about, workload, tokens)
-
-    async def _must(self, session: _Session, opened: CellOpened, index: int) -> Trial:
-        """A warm-up: its error is raised, since no trial would fare better."""
-        trial, error = await self._record(session, opened, "warm-up", index)
-        if error is not None:
-            raise error
-        return trial
-
-    async def _rounds(self, session: _Session, cells: list[_Cell]) -> None:
-        """Each cell once a round, in a seeded random order, until each has what it wants."""
-        rng = random.Random(self._protocol.seed)  # noqa: S311 (an order, not a secret)
+    async def _rounds(self, session: Session, cells: list[Cell], until_ns: int | None, *, spare: bool) -> None:
+        """Each cell once a round, in a seeded random order, until each has enough or the time is used up."""
         for cell in cells:
-            self._observer.cell(cell.opened, self._protocol.runs)
-        while waiting := [cell for cell in cells if cell.wants_more(self._protocol)]:
-            rng.shuffle(waiting)
-            for cell in waiting:
-                trial, error = await self._record(session, cell.opened, "timed", len(cell.trials))
-                cell.trials.append(trial)
-                self._write(trial)
-                self._observer.trial(trial)
-                if isinstance(error, (EngineCrashed, RateLimited)):
-                    raise error
+            self._observer.cell(cell.opened, self._protocol.most_trials, len(cell.trials))
+            self._end_where_enough(cell)
+        kept_s = self._protocol.anchors * cells[0].next_s if spare else 0.0
+        number = min((len(cell.trials) for cell in cells if cell.ended is None), default=0)
+        while due := self._due(cells, number, budget.left_s(until_ns, self._now()) - kept_s):
+            for cell in round_order(cells, session.seed, session.entrant, number):
+                if cell in due:
+                    await self._trial(session, cell)
+            number += 1
+        for cell in cells:
+            if cell.ended is None:
+                self._end(cell, "budget")
 
-    async def _record(
-        self, session: _Session, opened: CellOpened, purpose: Purpose, index: int
+    def _due(self, cells: list[Cell], number: int, left_s: float) -> list[Cell]:
+        """Whose turn it is in this round: whoever has no trial yet, and whoever has the time."""
+        wanting = [cell for cell in cells if cell.ended is None]
+        fitting = budget.that_fit({cell: cell.next_s for cell in wanting}, left_s)
+        return [cell for cell in wanting if len(cell.trials) <= number and (cell in fitting or not cell.trials)]
+
+    async def _trial(self, session: Session, cell: Cell) -> None:
+        trial, error = await self._watched(session, cell, "timed", len(cell.trials))
+        cell.trials.append(trial)
+        self._keep(trial)
+        _raise_if_final(error)
+        self._end_where_enough(cell)
+
+    async def _anchor(self, session: Session, cell: Cell, slots: Sequence[Slot], slot: Slot) -> None:
+        """The trials of a slot that are not there yet, of a cell that answers at all."""
+        for index in self._missing(cell, slot) if slot in slots and not cell.hopeless else ():
+            trial, error = await self._watched(session, cell, "anchor", index)
+            cell.anchors.add(index)
+            self._keep(trial)
+            _raise_if_final(error)
+
+    def _missing(self, cell: Cell, slot: Slot) -> list[int]:
+        return [index for index in anchor_numbers(slot, self._protocol.anchors) if index not in cell.anchors]
+
+    def _keep(self, trial: Trial) -> None:
+        self._write(trial)
+        self._observer.trial(trial)
+
+    async def _watched(
+        self, session: Session, cell: Cell, purpose: Purpose, index: int
     ) -> tuple[Trial, EngineError | None]:
-        """One request's record, and the engine's error if it ended in one; sent again where the rate is limited."""
-        waited_s = 0.0
-        for refusals in count(1):
-            trial, error = await self._attempt(session, opened, purpose, index)
-            if not isinstance(error, RateLimited):
-                break
-            wait_s = rate.pause_s(error, refusals)
-            if wait_s is None:
-                error = rate.given_up(error, refusals)
-                return msgspec.structs.replace(trial, waited_s=waited_s, error=str(error)), error
-            self._observer.stage(f"Waiting {seconds_text(wait_s)}: the server limits the rate")
-            await rate.sleep(wait_s)
-            waited_s += wait_s
-        return msgspec.structs.replace(trial, waited_s=waited_s if refusals > 1 else None), error
+        """A trial on a device that does not throttle, or after we have waited for that in vain, once a session."""
+        limit_s = 0.0 if self._hot else self._protocol.cool_down_s
+        pause = await cool_down(session.instruments.throttled, limit_s)
+        if pause is not None:
+            self._hot = not pause.recovered
+            self._observer.note(
+                f"Waited {seconds_text(pause.waited_s)} for the device to cool down ({pause.reason})"
+                + ("." if pause.recovered else ", in vain: the figures are of a device that throttles.")
+            )
+            self._write(
+                CooledDown(
+                    cell=cell.opened.cell,
+                    purpose=purpose,
+                    index=index,
+                    reason=pause.reason,
+                    waited_s=pause.waited_s,
+                    recovered=pause.recovered,
+                )
+            )
+        return await self._ask(session, cell, purpose, index)
 
-    async def _attempt(
-        self, session: _Session, opened: CellOpened, purpose: Purpose, index: int
+    async def _ask(
+        self, session: Session, cell: Cell, purpose: Purpose, index: int
     ) -> tuple[Trial, EngineError | None]:
-        """One request, its record, and the engine's error if it ended in one; interrupted, it is written first."""
-        workload, about = opened.workload, session.about
-        fresh = workload.cache == "cold"
-        seed = trial_seed(self._protocol.seed, opened.cell, *((purpose, index) if fresh else ("repeated", 0)))
-        ids = session.contestant.token_ids(workload.prompt_tokens, seed) if workload.prompt_tokens else None
-        recorder = Recorder(opened.cell, index, purpose, seed)
+        began_ns = self._now()
+        asked = await ask(session, cell.opened, purpose, index, self._write, self._observer)
+        cell.next_s = (self._now() - began_ns) / 1e9
+        return asked
 
-        def record(error: str | None) -> Trial:
-            return recorder.trial(opens_thinking=about.opens_thinking, keep_text=not about.model.synthetic, error=error)
+    def _end_where_enough(self, cell: Cell) -> None:
+        by = enough(cell.trials, self._protocol)
+        if by is not None and cell.ended is None:
+            self._end(cell, by)
 
-        await session.instruments.start()
-        try:
-            error = await perform(recorder, session.engine, request_for(workload, seed, ids))
-        except asyncio.CancelledError:
-            if purpose == "timed":
-                self._write(record("interrupted by the user"))
-            raise
-        seen = await session.instruments.finish(recorder.span())
-        return msgspec.structs.replace(record(str(error) if error else None), **seen.fields()), error
+    def _end(self, cell: Cell, by: EndedBy) -> None:
+        """Write down why a cell gets no more trials, and say so where that cost precision."""
+        wanted = self._protocol.precision if self._protocol.runs is None else None
+        width = half_width(cell.trials)
+        reached = width if width < float("inf") else None
+        cell.ended = CellEnded(cell=cell.opened.cell, by=by, half_width=reached, wanted=wanted)
+        self._write(cell.ended)
+        if by == "budget":
+            is_wide = "without an interval" if reached is None else f"at ±{significant(reached * 100, 2)} %"
+            aim = f"{self._protocol.runs} trials" if wanted is None else f"±{significant(wanted * 100, 2)} %"
+            self._observer.note(
+                f"{cell.opened.subject.text}, {cell.opened.workload.name}: the time was used up after "
+                f"{len(cell.trials)} trials, {is_wide}; {aim} were wanted. A longer --time-budget gets there."
+            )
+
+    def _write(self, record: AnyRecord) -> None:
+        """Behind the instruments' own record, which is worth a file only with something measured."""
+        pending, self._pending = self._pending, []
+        for held in pending:
+            self._to_file(held)
+        self._to_file(record)
 
 
-def subject_of(text: str, about: Description) -> Subject:
-    """What goes into the run file about a subject."""
-    return Subject(
-        text=text,
-        engine=about.engine,
-        engine_version=about.version,
-        model=about.model,
-        attached=about.attached,
-        settings=about.settings,
-    )
+def _raise_if_final(error: EngineError | None) -> None:
+    """Where no later trial could succeed either."""
+    if isinstance(error, (EngineCrashed, RateLimited)):
+        raise error

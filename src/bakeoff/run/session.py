@@ -3,127 +3,141 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
-from msgspec import Struct
-
-from bakeoff.clock import utc_now
+from bakeoff.clock import now_ns
 from bakeoff.errors import BakeoffError, EngineError, Interrupted, UsageError
-from bakeoff.results.records import SCHEMA, AnyRecord, CellFailed, Host, RunEnded, RunStarted
-from bakeoff.results.runfile import RunWriter
-from bakeoff.results.store import new_run_id, run_path
-from bakeoff.run.plan import Protocol
+from bakeoff.results.records import CellFailed, Run
+from bakeoff.run.budget import left_s, share_s
+from bakeoff.run.contestant import Contestant, Observer
+from bakeoff.run.file import RunFile
+from bakeoff.run.plan import Entrant, Plan, expected_cells
 from bakeoff.run.predicting import Predictor
-from bakeoff.run.runner import Contestant, Observer, Runner
+from bakeoff.run.runner import Runner
 
 _T = TypeVar("_T")
 
-
-class Entrant(Struct, frozen=True):
-    """A subject as it was written, and how to make it ready; that is done only when its turn comes."""
-
-    text: str
-    make: Callable[[], Contestant]
-
-
-class LazyRunFile:
-    """A run file that exists from the first record worth keeping on: a mistyped model leaves no file."""
-
-    def __init__(self, folder: Path, command: str, seed: int, host: Host) -> None:
-        started = utc_now()
-        run_id = new_run_id(started)
-        self.path = run_path(folder, run_id)
-        self._held: list[AnyRecord] = [
-            RunStarted(schema=SCHEMA, id=run_id, started=started, command=command, seed=seed, host=host)
-        ]
-        self._writer: RunWriter | None = None
-
-    @property
-    def exists(self) -> bool:
-        return self._writer is not None
-
-    def hold(self, record: AnyRecord) -> None:
-        """Write it together with the first record that counts, or at once if the file is there."""
-        if self._writer is None:
-            self._held.append(record)
-        else:
-            self._writer.write(record)
-
-    def write(self, record: AnyRecord) -> None:
-        if self._writer is None:
-            self._writer = RunWriter(self.path)
-            for held in self._held:
-                self._writer.write(held)
-        self._writer.write(record)
-
-    def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+Make = Callable[[Entrant], Contestant]
+"""Makes a subject ready, which is done only when its turn comes."""
 
 
 def run_all(
-    entrants: Sequence[Entrant],
-    protocol: Protocol,
-    file: LazyRunFile,
+    plan: Plan,
+    make: Make,
+    file: RunFile,
     observer: Observer,
     predictor: Predictor | None = None,
+    before: Run | None = None,
 ) -> list[BakeoffError]:
-    """Measure each entrant; give the errors of those that could not be, which the file holds as well.
+    """Measure what is in the plan and not in ``before``; give the errors of what could not be, which the file holds.
 
-    Raises Interrupted on Ctrl-C and FileError where the file cannot be written; everything measured is kept.
+    Raises Interrupted on Ctrl-C and FileError where the file cannot be written or is of something that has changed;
+    everything measured is kept.
     """
-    errors: list[BakeoffError] = []
+    file.check()
+    invocation = _Invocation(plan, make, file, observer, predictor, before)
     try:
-        run_async(_run_all(entrants, Runner(protocol, file.write, observer, predictor), file, errors))
+        invocation.run()
     except KeyboardInterrupt:
-        _end(file, "interrupted")
-        kept = f"What was measured is in {file.path}." if file.exists else "Nothing was measured yet."
-        raise Interrupted(f"Interrupted. {kept}") from None
+        file.end("interrupted")
+        raise Interrupted(f"Interrupted. {_what_is_kept(file)}") from None
     except BakeoffError:
-        _end(file, "failed")
+        file.end("failed")
         raise
-    _end(file, "failed" if len(errors) == len(entrants) else "done")
-    return errors
+    broken = invocation.broke_off or len(invocation.errors) == len(plan.entrants)
+    file.end("failed" if broken else "done")
+    return invocation.errors
 
 
-async def _run_all(entrants: Sequence[Entrant], runner: Runner, file: LazyRunFile, errors: list[BakeoffError]) -> None:
-    for entrant in entrants:
-        error = await _error_of(entrant, runner)
-        if error is not None:
-            errors.append(error)
-            file.hold(CellFailed(subject=entrant.text, error=str(error)))
+def _what_is_kept(file: RunFile) -> str:
+    if not file.written and not file.is_old:
+        return "Nothing was measured yet."
+    return f"What was measured is in {file.path}; go on with: bakeoff runs resume {file.path.stem}"
 
 
-async def _error_of(entrant: Entrant, runner: Runner) -> BakeoffError | None:
-    """Why an entrant was not measured to the end; an error of the run file is raised instead."""
-    try:
-        contestant = entrant.make()
-    except BakeoffError as error:
-        return error
-    try:
-        await runner.measure(contestant)
-    except (EngineError, UsageError) as error:
-        return error
-    return None
+class _Invocation:
+    """The entrants in turn. ``broke_off``: one that had begun could not be measured to the end."""
 
+    def __init__(
+        self,
+        plan: Plan,
+        make: Make,
+        file: RunFile,
+        observer: Observer,
+        predictor: Predictor | None,
+        before: Run | None,
+    ) -> None:
+        self._plan = plan
+        self._make = make
+        self._file = file
+        self._runner = Runner(plan.protocol, file.write, observer, predictor, before=before)
+        ended = {record.entrant for record in before.entrant_ends} if before else set()
+        self._left = [number for number in range(len(plan.entrants)) if number not in ended]
+        self._resumed = before is not None
+        self.errors: list[BakeoffError] = []
+        self.broke_off = False
 
-def _end(file: LazyRunFile, status: Any) -> None:
-    if file.exists:
+    def run(self) -> None:
+        """Making is done outside the event loop, which would hold Ctrl-C back until it is done."""
+        entrants = self._plan.entrants
+        budget_s = self._plan.protocol.time_budget_s
+        until_ns = None if budget_s is None else now_ns() + round(budget_s * 1e9)
+        with _event_loop() as loop:
+            while self._left:
+                measure = partial(self._measure, self._left[0], self._share_ns(until_ns))
+                self._take(loop, self._left.pop(0), measure)
+            anchor = self._runner.comes_back(len(entrants))
+            if anchor is not None:
+                self._take(loop, 0, partial(self._runner.come_back, anchor))
+
+    async def _measure(self, number: int, until_ns: int | None, contestant: Contestant) -> None:
+        entrants = self._plan.entrants
+        asked = entrants[number].asked
+        await self._runner.measure(contestant, asked, entrant=number, entrants=len(entrants), until_ns=until_ns)
+
+    def _share_ns(self, until_ns: int | None) -> int | None:
+        """Until when the next entrant may take: its fair share of what is left, by the cells still to come."""
+        if until_ns is None:
+            return None
+        cells = [expected_cells(self._plan.entrants[number]) for number in self._left]
+        comes_back = len(self._plan.entrants) > 1 and self._plan.protocol.anchors > 0
+        now = now_ns()
+        return now + round(share_s(left_s(until_ns, now), cells[0], sum(cells) + comes_back) * 1e9)
+
+    def _take(
+        self, loop: asyncio.Runner, number: int, measure: Callable[[Contestant], Coroutine[Any, Any, None]]
+    ) -> None:
+        """One entrant; an error of the run file is raised, and one of a subject that an earlier part measured too."""
+        entrant = self._plan.entrants[number]
         try:
-            file.write(RunEnded(ended=utc_now(), status=status))
-        finally:
-            file.close()
+            contestant = self._make(entrant)
+        except BakeoffError as error:
+            if self._resumed and self._runner.cells_of(number):
+                raise
+            self._failed(number, error)
+            return
+        try:
+            loop.run(measure(contestant))
+        except (EngineError, UsageError) as error:
+            self._failed(number, error)
+
+    def _failed(self, number: int, error: BakeoffError) -> None:
+        self.errors.append(error)
+        self.broke_off = self.broke_off or bool(self._runner.cells_of(number))
+        self._file.hold(CellFailed(subject=self._plan.entrants[number].text, error=str(error), entrant=number))
 
 
 def run_async(main: Coroutine[Any, Any, _T]) -> _T:
     """Run to the end on uvloop where it is installed, else on asyncio's own loop."""
+    with _event_loop() as loop:
+        return loop.run(main)
+
+
+def _event_loop() -> asyncio.Runner:
     try:
         import uvloop
     except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(main)
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)

@@ -19,7 +19,7 @@ from bakeoff.models.names import engine_name, names_of
 from bakeoff.models.synthetic import synthetic_prompt
 from bakeoff.models.weights import parameters
 from bakeoff.results.records import Model
-from bakeoff.run.runner import Contestant
+from bakeoff.run.contestant import Contestant
 from bakeoff.units import plain_text
 from bakeoff.workload.prompts import any_token_ids
 

@@ -1,0 +1,69 @@
+"""Doing a plan, or what an interrupted run left of one, and showing what came out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bakeoff.results.records import Host, Run
+    from bakeoff.run.file import RunFile
+    from bakeoff.run.plan import Plan
+
+
+def measure(plan: Plan, as_json: bool) -> int:
+    """Measure all that is in a plan and show it; the exit code."""
+    from bakeoff.folders import runs_folder
+    from bakeoff.hardware.host import this_host
+    from bakeoff.run.file import RunFile
+
+    host = this_host()
+    command_line = shlex.join(["bakeoff", *sys.argv[1:]])
+    return _do(plan, RunFile.new(runs_folder(), command_line, plan, host), host, as_json)
+
+
+def resume(path: Path, as_json: bool) -> int:
+    """Measure what is missing in a run and show the whole; the exit code. Raises UsageError and FileError."""
+    from bakeoff.hardware.host import this_host
+    from bakeoff.results.runfile import read_run
+    from bakeoff.run.file import RunFile
+    from bakeoff.run.resume import plan_to_resume
+
+    host = this_host()
+    plan_to_resume(read_run(path), host)
+    file = RunFile.old(path, host)  # from here on nobody else writes it
+    before = read_run(path)
+    return _do(plan_to_resume(before, host), file, host, as_json, before)
+
+
+def _do(plan: Plan, file: RunFile, host: Host, as_json: bool, before: Run | None = None) -> int:
+    from bakeoff.cli.engine_options import with_logs
+    from bakeoff.cli.history import learned_here
+    from bakeoff.cli.live import LiveProgress
+    from bakeoff.cli.show import show_run
+    from bakeoff.hardware.detect import this_machine
+    from bakeoff.run.contestants import contestant
+    from bakeoff.run.predicting import Predictor
+    from bakeoff.run.session import run_all
+
+    predictor = Predictor(this_machine(), learned_here(host))
+    with LiveProgress() as live:
+        errors = run_all(
+            plan,
+            lambda entrant: contestant(entrant.subject, with_logs(entrant.options, file.path), live.bytes_done),
+            file,
+            live,
+            predictor,
+            before,
+        )
+    if errors and not file.written:
+        for error in errors[:-1]:
+            click.echo(f"Error: {error}", err=True)
+        raise errors[-1]
+    code = show_run(file.path, as_json)
+    return 1 if errors else code
