@@ -37,7 +37,7 @@ from bakeoff.models.names import engine_name
 from bakeoff.results.records import CellFailed, MemoryPart
 from bakeoff.run.contestants import contestant
 from bakeoff.run.plan import Protocol
-from bakeoff.workload.prompts import NamedPrompt
+from bakeoff.workload.asked import Asked
 from tests.fake_ollama import FakeOllama, NoPs
 from tests.fakes import MODEL, FakeVllm
 from tests.servers import run, serving
@@ -252,8 +252,10 @@ class Ignores(FakeOllama):
 
 @pytest.mark.parametrize("version", [OLD, MIDDLE, "0.33.3"])
 def test_a_workload_whose_prompt_was_cut_fails_and_the_others_are_measured(version: str) -> None:
-    prompts = (NamedPrompt("long", LONG), NamedPrompt("short", "Count."))
-    records = measure_ollama(Ignores(version=version), Protocol(runs=2, max_tokens=8, context=512, prompts=prompts))
+    asked = [
+        Asked(name=name, prompt=text, max_tokens=8, context=512) for name, text in (("long", LONG), ("short", "Count."))
+    ]
+    records = measure_ollama(Ignores(version=version), Protocol(runs=2, warm_ups=2), *asked)
     (failed,) = [record for record in records if isinstance(record, CellFailed)]
     assert "The server cut the prompt without a word" in failed.error
     (cell,) = summarized(records)
@@ -267,8 +269,8 @@ def test_a_trial_whose_prompt_was_cut_is_a_failure_a_finding_and_no_figure() -> 
         def _lines(self, body: dict[str, Any], load_ns: int, prompt: int, cached: int, limit: int) -> Iterator[bytes]:
             return super()._lines(body, load_ns, 258 if len(self.bodies) > 3 else prompt, cached, limit)
 
-    one = (NamedPrompt("long", "word " * 300),)
-    records = measure_ollama(CutsLater(), Protocol(runs=2, max_tokens=8, context=512, prompts=one))
+    asked = Asked(name="long", prompt="word " * 300, max_tokens=8, context=512)
+    records = measure_ollama(CutsLater(), Protocol(runs=2, warm_ups=2), asked)
     (cell,) = summarized(records)
     assert (cell.trials.ok, cell.trials.failed, cell.trials.truncated) == (1, 1, 0)
     found = next(finding for finding in cell.findings if finding.code == "prompt_truncated")

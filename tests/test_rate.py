@@ -12,9 +12,11 @@ from bakeoff.engines.rate import LONGEST_WAIT_S, MOST_REFUSALS, asked_wait_s, pa
 from bakeoff.errors import RateLimited
 from bakeoff.measurement.metrics import ttft_s
 from bakeoff.results.records import AnyRecord, CellOpened, Run, RunStarted, Trial
+from bakeoff.run.contestant import Contestant
 from bakeoff.run.plan import Protocol
-from bakeoff.run.runner import Contestant, Runner
-from bakeoff.workload.prompts import NamedPrompt, any_token_ids
+from bakeoff.run.runner import Runner
+from bakeoff.workload.asked import Asked
+from bakeoff.workload.prompts import any_token_ids
 from tests.fakes import MODEL, FakeCloud
 from tests.hand_made import a_host
 from tests.servers import run, serving
@@ -140,7 +142,8 @@ class Watching:
     def stage(self, text: str) -> None:
         self.told.append(text)
 
-    def cell(self, opened: CellOpened, trials: int | None) -> None: ...
+    def note(self, text: str) -> None: ...
+    def cell(self, opened: CellOpened, most: int, done: int) -> None: ...
     def trial(self, trial: Trial) -> None: ...
 
 
@@ -160,12 +163,13 @@ class LimitedFrom(FakeCloud):
 def measured(fake: FakeCloud, observer: Watching) -> tuple[list[Trial], set[str], RateLimited | None]:
     records: list[AnyRecord] = []
     error: RateLimited | None = None
-    protocol = Protocol(runs=3, max_tokens=8, prompts=(NamedPrompt("one", "Count."),))
+    asked = (Asked(name="one", prompt="Count.", max_tokens=8),)
 
     async def main() -> None:
         async with serving(fake) as (url, _):
             engine = OpenAICompatible(MODEL, url)
-            await Runner(protocol, records.append, observer).measure(Contestant("openai:tiny", engine, any_token_ids))
+            contestant = Contestant("openai:tiny", engine, any_token_ids)
+            await Runner(Protocol(runs=3, warm_ups=2), records.append, observer).measure(contestant, asked)
 
     try:
         run(main())

@@ -19,6 +19,7 @@ from bakeoff.engines.base import Chunk, Counters, Engine, Request, StreamEvent
 from bakeoff.engines.ollama import Ollama
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.scripted import Script, Scripted, Turn
+from bakeoff.engines.subjects import parse_subject
 from bakeoff.errors import (
     BakeoffError,
     EngineCrashed,
@@ -30,28 +31,39 @@ from bakeoff.errors import (
     UsageError,
 )
 from bakeoff.results.records import (
+    INTERRUPTED,
     AnyRecord,
+    CellEnded,
     CellFailed,
     CellOpened,
     EngineCounts,
+    EntrantEnded,
     Host,
     Run,
     RunEnded,
     RunStarted,
     Trial,
+    Warmed,
 )
 from bakeoff.results.runfile import read_run
-from bakeoff.run.plan import Protocol
-from bakeoff.run.runner import Contestant, Runner
-from bakeoff.run.session import Entrant, LazyRunFile, run_all
-from bakeoff.workload.prompts import NamedPrompt, preamble, trial_seed
+from bakeoff.run.contestant import Contestant
+from bakeoff.run.file import RunFile
+from bakeoff.run.plan import Entrant, Plan, Protocol
+from bakeoff.run.runner import Runner
+from bakeoff.run.session import run_all
+from bakeoff.workload.asked import Asked
+from bakeoff.workload.prompts import preamble, trial_seed
 from tests.fake_ollama import FakeOllama
 from tests.fakes import MODEL
 from tests.servers import run, serving
 
 HOST = Host(cpu="a processor", cores_physical=1, cores_logical=2, memory_bytes=1 << 30, os="an OS", arch="an arch",
             python="3.11", bakeoff="0", power_source="mains")  # fmt: skip
-ONE = Protocol(runs=5, max_tokens=40, prompts=(NamedPrompt("one", "Count."),))
+FIVE = Protocol(runs=5)
+AUTO = Protocol()
+FEW = Protocol(runs=5, warm_ups=2)
+"""For servers whose times are real, so that warm-ups may or may not agree."""
+COUNT = Asked(name="one", prompt="Count.", max_tokens=40)
 FINE = Turn()
 
 
@@ -75,7 +87,8 @@ class Silent:
     """An observer who does not care."""
 
     def stage(self, text: str) -> None: ...
-    def cell(self, opened: CellOpened, trials: int | None) -> None: ...
+    def note(self, text: str) -> None: ...
+    def cell(self, opened: CellOpened, most: int, done: int) -> None: ...
     def trial(self, trial: Trial) -> None: ...
 
 
@@ -107,21 +120,25 @@ def ids(count: int, seed: int) -> tuple[int, ...]:
     return tuple(range(seed, seed + count))
 
 
-def measure(script: Script, protocol: Protocol = ONE) -> Measured:
-    """One scripted subject under a protocol."""
+def measure(script: Script, protocol: Protocol = FIVE, *asked: Asked) -> Measured:
+    """One scripted subject under a protocol; one short workload where none is named."""
     records: list[AnyRecord] = []
     engine = Watching(script, records)
     error: BakeoffError | None = None
     try:
-        run(Runner(protocol, records.append, Silent()).measure(Contestant("scripted:tiny", engine, ids)))
+        run(
+            Runner(protocol, records.append, Silent()).measure(
+                Contestant("scripted:tiny", engine, ids), asked or (COUNT,)
+            )
+        )
     except BakeoffError as caught:
         error = caught
     return Measured(records, engine.requests, engine.written_before, error)
 
 
 def turns(*timed: Turn, warm_up: Turn = FINE) -> Script:
-    """A script whose warm-up is followed by these turns."""
-    return Script(turns=(warm_up, *timed))
+    """A script whose two warm-ups are followed by these turns."""
+    return Script(turns=(warm_up, warm_up, *timed))
 
 
 def codes(measured: Measured) -> set[str]:
@@ -132,18 +149,19 @@ def codes(measured: Measured) -> set[str]:
 
 
 def test_the_warm_up_asks_with_the_trials_own_options() -> None:
-    protocol = msgspec.structs.replace(ONE, context=777, max_tokens=33, temperature=0.6)
-    requests = measure(Script(), protocol).requests
-    assert len(requests) == 6
+    asked = msgspec.structs.replace(COUNT, context=777, max_tokens=33, temperature=0.6)
+    requests = measure(Script(), FIVE, asked).requests
+    assert len(requests) == 7
     assert {(r.context, r.max_tokens, r.temperature, r.cache) for r in requests} == {(777, 33, 0.6, False)}
 
 
 def test_no_two_requests_share_their_first_words() -> None:
-    requests = measure(Script(), Protocol(runs=8)).requests
+    requests = measure(Script(), Protocol(runs=8), Asked()).requests
     systems = [request.prompt.system or "" for request in requests]
-    assert len(systems) == 18
-    assert len({system.split()[0] for system in systems}) == 18
-    assert len({system[:4] for system in systems}) == 18
+    warm_ups, timed, anchors = 4, 16, 4
+    assert len(systems) == warm_ups + timed + anchors
+    assert len({system.split()[0] for system in systems}) == len(systems)
+    assert len({system[:4] for system in systems}) == len(systems)
 
 
 def test_preambles_differ_within_their_first_four_letters() -> None:
@@ -157,28 +175,28 @@ def test_the_prompt_itself_is_the_workloads_in_every_trial() -> None:
 
 
 def test_a_warm_cache_is_asked_for_by_repeating_one_prompt() -> None:
-    requests = measure(Script(), msgspec.structs.replace(ONE, cache="warm")).requests
-    assert len(requests) == 6
+    requests = measure(Script(), FIVE, msgspec.structs.replace(COUNT, cache="warm")).requests
+    assert len(requests) == 7
     assert len({request.prompt for request in requests}) == 1
     assert all(request.cache for request in requests)
 
 
 def test_token_ids_are_as_many_as_stated_and_differ_from_trial_to_trial() -> None:
-    requests = measure(Script(), Protocol(runs=5, prompt_tokens=12)).requests
+    requests = measure(Script(), FIVE, Asked(prompt_tokens=12)).requests
     sent = [request.prompt.token_ids for request in requests]
     assert all(tokens is not None and len(tokens) == 12 for tokens in sent)
-    assert len({tokens[0] for tokens in sent if tokens}) == 6
+    assert len({tokens[0] for tokens in sent if tokens}) == 7
 
 
 def test_synthetic_weights_get_token_ids_and_their_answers_are_not_kept() -> None:
-    measured = measure(Script(synthetic=True), Protocol(runs=5))
+    measured = measure(Script(synthetic=True), FIVE, Asked())
     assert all(request.prompt.token_ids for request in measured.requests)
     assert {trial.text for trial in measured.trials} == {None}
     assert "synthetic" in codes(measured)
 
 
 def test_a_prompt_that_does_not_fit_the_context_is_told_before_anything_is_sent() -> None:
-    measured = measure(Script(), Protocol(prompt_tokens=2000, max_tokens=100, context=2048))
+    measured = measure(Script(), AUTO, Asked(prompt_tokens=2000, max_tokens=100, context=2048))
     assert isinstance(measured.error, UsageError)
     assert "set --context to 2100 or more" in str(measured.error)
     assert measured.requests == []
@@ -192,12 +210,12 @@ def cell_order(measured: Measured) -> list[int]:
 
 
 def test_each_round_has_every_cell_once() -> None:
-    order = cell_order(measure(Script(), Protocol(runs=10)))
+    order = cell_order(measure(Script(), Protocol(runs=10), Asked()))
     assert all(sorted(order[i : i + 2]) == [0, 1] for i in range(0, 20, 2))
 
 
 def test_the_order_of_rounds_is_random_and_the_seeds() -> None:
-    orders = [cell_order(measure(Script(), Protocol(runs=10, seed=seed))) for seed in (1, 2, 1)]
+    orders = [cell_order(measure(Script(), Protocol(runs=10, seed=seed), Asked())) for seed in (1, 2, 1)]
     assert orders[0] == orders[2]
     assert orders[0] != orders[1]
     assert len({tuple(orders[0][i : i + 2]) for i in range(0, 20, 2)}) == 2
@@ -211,21 +229,21 @@ def test_the_same_seed_asks_for_the_same_things() -> None:
 
 
 def test_a_number_of_runs_is_kept_to() -> None:
-    assert len(measure(Script(), msgspec.structs.replace(ONE, runs=3)).trials) == 3
+    assert len(measure(Script(), Protocol(runs=3)).trials) == 3
 
 
 def test_auto_stops_at_five_trials_where_they_agree() -> None:
-    assert len(measure(Script(), msgspec.structs.replace(ONE, runs=None)).trials) == 5
+    assert len(measure(Script(), AUTO).trials) == 5
 
 
 def test_auto_goes_on_to_twenty_where_they_do_not() -> None:
     wild = tuple(Turn(tpot_s=0.01 * (1 + index % 3)) for index in range(30))
-    assert len(measure(turns(*wild), msgspec.structs.replace(ONE, runs=None)).trials) == 20
+    assert len(measure(turns(*wild), AUTO).trials) == 20
 
 
 def test_auto_stops_as_soon_as_the_interval_is_narrow() -> None:
     calming = (Turn(tpot_s=0.0104), Turn(tpot_s=0.0096), Turn(tpot_s=0.0104))
-    measured = measure(turns(*calming, Turn(tpot_s=0.01)), msgspec.structs.replace(ONE, runs=None))
+    measured = measure(turns(*calming, Turn(tpot_s=0.01)), AUTO)
     assert 5 < len(measured.trials) < 20
     figure = measured.cells[0].metrics["decode_tps"]
     assert figure is not None
@@ -235,30 +253,31 @@ def test_auto_stops_as_soon_as_the_interval_is_narrow() -> None:
 
 
 def test_three_failures_in_a_row_end_a_cell() -> None:
-    measured = measure(turns(FINE, Turn(fault="refused")), msgspec.structs.replace(ONE, runs=10))
+    measured = measure(turns(FINE, Turn(fault="refused")), Protocol(runs=10))
     assert [trial.status for trial in measured.trials] == ["ok", "failed", "failed", "failed"]
     assert measured.error is None
 
 
 def test_failures_that_are_not_in_a_row_do_not_end_it() -> None:
     bad = Turn(fault="refused")
-    measured = measure(turns(bad, bad, FINE, bad, bad, FINE, bad), msgspec.structs.replace(ONE, runs=7))
+    measured = measure(turns(bad, bad, FINE, bad, bad, FINE, bad), Protocol(runs=7))
     assert len(measured.trials) == 7
 
 
 def test_a_cell_that_ends_early_leaves_the_others_their_trials() -> None:
     class Picky(Watching):
         async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
-            refuses = request.prompt.text == "two" and len(self.requests) > 1
+            refuses = request.prompt.text == "two" and len(self.requests) > 3
             async for event in super().stream(request):
                 if refuses:
                     raise ServerRefused("The server answered 500: no.", 500)
                 yield event
 
     records: list[AnyRecord] = []
-    protocol = Protocol(runs=6, prompts=(NamedPrompt("one", "one"), NamedPrompt("two", "two")))
+    protocol = Protocol(runs=6, anchors=0)
+    asked = (Asked(name="one", prompt="one"), Asked(name="two", prompt="two"))
     engine = Picky(Script(), records)
-    run(Runner(protocol, records.append, Silent()).measure(Contestant("scripted:tiny", engine, ids)))
+    run(Runner(protocol, records.append, Silent()).measure(Contestant("scripted:tiny", engine, ids), asked))
     one, two = summarized(records)
     assert (one.trials.ok, one.trials.failed) == (6, 0)
     assert (two.trials.ok, two.trials.failed) == (0, 3)
@@ -281,17 +300,18 @@ class Counting(Watching):
 @pytest.mark.parametrize("mute", [False, True])
 def test_what_the_engine_counts_is_asked_around_each_trial_and_may_be_kept_from_us(mute: bool) -> None:
     records: list[AnyRecord] = []
-    engine = Counting(Script(turns=(FINE,)), records)
+    engine = Counting(Script(), records)
     engine.mute = mute
-    run(Runner(ONE, records.append, Silent()).measure(Contestant("scripted:tiny", engine, ids)))
+    run(Runner(FIVE, records.append, Silent()).measure(Contestant("scripted:tiny", engine, ids), (COUNT,)))
     counts = [record.engine_counts for record in records if isinstance(record, Trial) and record.purpose == "timed"]
     assert counts == 5 * [None if mute else EngineCounts(requests=1, preemptions=0)]
 
 
 def test_every_record_is_written_before_the_next_request_is_sent() -> None:
     measured = measure(Script())
-    assert measured.written_before == [0, 2, 3, 4, 5, 6]
-    assert [type(record) for record in measured.records] == [CellOpened, *([Trial] * 6)]
+    assert measured.written_before == [0, 0, 4, 5, 6, 7, 8]
+    kinds = [CellOpened, Trial, Trial, Warmed, *([Trial] * 5), CellEnded, EntrantEnded]
+    assert [type(record) for record in measured.records] == kinds
 
 
 def test_failed_trials_are_kept_counted_and_left_out_of_the_rates() -> None:
@@ -316,11 +336,12 @@ def test_a_stream_without_a_token_is_a_failure_and_not_a_zero() -> None:
     class Mute(Watching):
         async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
             async for event in super().stream(request):
-                if not (isinstance(event, Chunk) and len(self.requests) == 3):
+                if not (isinstance(event, Chunk) and len(self.requests) == 4):
                     yield event
 
     records: list[AnyRecord] = []
-    run(Runner(ONE, records.append, Silent()).measure(Contestant("scripted:tiny", Mute(Script(), records), ids)))
+    engine = Mute(Script(), records)
+    run(Runner(FIVE, records.append, Silent()).measure(Contestant("scripted:tiny", engine, ids), (COUNT,)))
     (cell,) = summarized(records)
     assert (cell.trials.ok, cell.trials.failed) == (4, 1)
     decode = cell.metrics["decode_tps"]
@@ -342,7 +363,7 @@ def test_a_warm_up_that_fails_is_told_at_once() -> None:
 
 
 def test_a_workload_that_the_server_refuses_leaves_the_others() -> None:
-    measured = measure(Script(turns=(Turn(fault="refused"), FINE)), Protocol(runs=5))
+    measured = measure(Script(turns=(Turn(fault="refused"), FINE)), FIVE, Asked())
     failed = [record for record in measured.records if isinstance(record, CellFailed)]
     assert [failure.error for failure in failed] == ["The script's server answered 500: out of memory."]
     assert [cell.opened.workload.name for cell in measured.cells] == ["binary search"]
@@ -355,8 +376,8 @@ def test_a_disk_that_is_full_ends_the_run() -> None:
 
     engine = Watching(Script(), [])
     with pytest.raises(FileError):
-        run(Runner(ONE, full, Silent()).measure(Contestant("scripted:tiny", engine, ids)))
-    assert len(engine.requests) == 1
+        run(Runner(FIVE, full, Silent()).measure(Contestant("scripted:tiny", engine, ids), (COUNT,)))
+    assert len(engine.requests) == 2
 
 
 # What the findings say
@@ -398,26 +419,27 @@ def test_thinking_in_the_text_moves_the_answer_and_not_the_first_token() -> None
 # A cache that cannot be switched off
 
 
-def measure_ollama(fake: FakeOllama, protocol: Protocol) -> list[AnyRecord]:
+def measure_ollama(fake: FakeOllama, protocol: Protocol = FEW, *asked: Asked) -> list[AnyRecord]:
     records: list[AnyRecord] = []
+    asked = asked or (COUNT,)
 
     async def main() -> None:
         async with serving(fake) as (url, _):
-            engine = Ollama(MODEL, EngineOptions(url=url, context=protocol.context))
-            await Runner(protocol, records.append, Silent()).measure(Contestant("ollama:tiny", engine, ids))
+            engine = Ollama(MODEL, EngineOptions(url=url, context=asked[0].context))
+            await Runner(protocol, records.append, Silent()).measure(Contestant("ollama:tiny", engine, ids), asked)
 
     run(main())
     return records
 
 
 def test_what_the_template_itself_lets_be_cached_is_learned_and_allowed() -> None:
-    (cell,) = summarized(measure_ollama(FakeOllama(), ONE))
+    (cell,) = summarized(measure_ollama(FakeOllama()))
     assert cell.opened.template_tokens == 2
     assert "cache_hit" not in {finding.code for finding in cell.findings}
 
 
 def test_one_prompt_repeated_shows_as_a_cache_hit() -> None:
-    (cell,) = summarized(measure_ollama(FakeOllama(), msgspec.structs.replace(ONE, cache="warm")))
+    (cell,) = summarized(measure_ollama(FakeOllama(), FEW, msgspec.structs.replace(COUNT, cache="warm")))
     hit = next(finding for finding in cell.findings if finding.code == "cache_hit")
     assert hit.severity == "info"
     assert "5 of 5 trials took up to 11 of 12 prompt tokens" in hit.evidence
@@ -432,7 +454,7 @@ def test_a_server_that_is_asked_for_another_context_in_between_is_caught_reloadi
                 self.loaded[f"{MODEL}:latest"] = {"num_ctx": 8192}
             return super().generate(body)
 
-    (cell,) = summarized(measure_ollama(Shared(), ONE))
+    (cell,) = summarized(measure_ollama(Shared()))
     reload = next(finding for finding in cell.findings if finding.code == "reload")
     assert "1 of 5 trials, up to 1.50 s" in reload.evidence
 
@@ -440,12 +462,18 @@ def test_a_server_that_is_asked_for_another_context_in_between_is_caught_reloadi
 # One invocation
 
 
-def entrant(text: str, make: Callable[[], Engine]) -> Entrant:
-    return Entrant(text, lambda: Contestant(text, make(), ids))
+Makers = dict[str, Callable[[], Engine]]
 
 
-def fresh_file(folder: Path) -> LazyRunFile:
-    return LazyRunFile(folder, "bakeoff run", 0, HOST)
+def plan_of(*texts: str, protocol: Protocol = FIVE, asked: Asked = COUNT) -> Plan:
+    return Plan(tuple(Entrant(parse_subject(text), EngineOptions(), (asked,)) for text in texts), protocol)
+
+
+def run_these(makers: Makers, folder: Path, protocol: Protocol = FIVE) -> tuple[RunFile, list[BakeoffError]]:
+    """One invocation with an engine for each subject."""
+    plan = plan_of(*makers, protocol=protocol)
+    file = RunFile.new(folder, "bakeoff run", plan, HOST)
+    return file, run_all(plan, lambda who: Contestant(who.text, makers[who.text](), ids), file, Silent())
 
 
 def scripted(script: Script) -> Callable[[], Engine]:
@@ -456,15 +484,18 @@ def missing() -> Engine:
     raise ModelMissing("The weights of it are not here.")
 
 
+def never_made() -> Engine:
+    raise AssertionError("nothing was to be made ready")
+
+
 def unreadable() -> Engine:
     raise FileError("x.gguf is not a GGUF file.")
 
 
 def test_a_run_that_measured_nothing_leaves_no_file(tmp_path: Path) -> None:
-    file = fresh_file(tmp_path)
-    errors = run_all([entrant("scripted:gone", scripted(Script(start="unreachable")))], ONE, file, Silent())
+    file, errors = run_these({"scripted:gone": scripted(Script(start="unreachable"))}, tmp_path)
     assert [str(error) for error in errors] == ["Nobody answers: the script says so."]
-    assert not file.exists
+    assert not file.written
     assert list(tmp_path.iterdir()) == []
 
 
@@ -472,8 +503,7 @@ def test_a_run_that_measured_nothing_leaves_no_file(tmp_path: Path) -> None:
 def test_a_subject_that_cannot_be_measured_is_kept_with_its_reason_and_the_next_one_runs(
     bad: Callable[[], Engine], tmp_path: Path
 ) -> None:
-    file = fresh_file(tmp_path)
-    errors = run_all([entrant("scripted:bad", bad), entrant("scripted:good", scripted(Script()))], ONE, file, Silent())
+    file, errors = run_these({"scripted:bad": bad, "scripted:good": scripted(Script())}, tmp_path)
     kept = read_run(file.path)
     assert [(failure.subject, failure.error) for failure in kept.failures] == [("scripted:bad", str(errors[0]))]
     assert len(kept.trials_of(0)) == 5
@@ -482,8 +512,7 @@ def test_a_subject_that_cannot_be_measured_is_kept_with_its_reason_and_the_next_
 
 
 def test_a_subject_that_fails_after_another_was_measured_is_kept_too(tmp_path: Path) -> None:
-    file = fresh_file(tmp_path)
-    run_all([entrant("scripted:good", scripted(Script())), entrant("scripted:bad", missing)], ONE, file, Silent())
+    file, _ = run_these({"scripted:good": scripted(Script()), "scripted:bad": missing}, tmp_path)
     assert [failure.subject for failure in read_run(file.path).failures] == ["scripted:bad"]
 
 
@@ -506,24 +535,23 @@ class PressingCtrlC(Scripted):
 
 
 def test_ctrl_c_in_a_trial_keeps_everything_up_to_the_last_token(tmp_path: Path) -> None:
-    file = fresh_file(tmp_path)
-    with pytest.raises(Interrupted, match="What was measured is in"):
-        run_all([entrant("scripted:tiny", lambda: PressingCtrlC(4))], ONE, file, Silent())
-    kept = read_run(file.path)
+    with pytest.raises(Interrupted, match=r"What was measured is in .*; go on with: bakeoff runs resume \d{4}-"):
+        run_these({"scripted:tiny": lambda: PressingCtrlC(5)}, tmp_path)
+    (path,) = tmp_path.iterdir()
+    kept = read_run(path)
     assert [(trial.status, len(trial.timeline.at_ns)) for trial in kept.trials_of(0)] == [
         ("ok", 40),
         ("ok", 40),
         ("truncated", 2),
     ]
-    assert kept.trials[-1].error == "interrupted by the user"
+    assert kept.trials[-1].error == INTERRUPTED
     assert isinstance(kept.ended, RunEnded)
     assert kept.ended.status == "interrupted"
 
 
 def test_ctrl_c_in_the_warm_up_says_that_nothing_was_measured(tmp_path: Path) -> None:
-    file = fresh_file(tmp_path)
     with pytest.raises(Interrupted, match="Nothing was measured yet"):
-        run_all([entrant("scripted:tiny", lambda: PressingCtrlC(1))], ONE, file, Silent())
+        run_these({"scripted:tiny": lambda: PressingCtrlC(1)}, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -532,7 +560,7 @@ def test_a_cancelled_measurement_writes_the_trial_in_flight() -> None:
         async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
             async for event in super().stream(request):
                 yield event
-                if isinstance(event, Chunk) and len(self.requests) == 3:
+                if isinstance(event, Chunk) and len(self.requests) == 4:
                     stuck.set()
                     await asyncio.Event().wait()
 
@@ -541,7 +569,7 @@ def test_a_cancelled_measurement_writes_the_trial_in_flight() -> None:
 
     async def main() -> None:
         contestant = Contestant("scripted:tiny", Stuck(Script(), records), ids)
-        task = asyncio.create_task(Runner(ONE, records.append, Silent()).measure(contestant))
+        task = asyncio.create_task(Runner(FIVE, records.append, Silent()).measure(contestant, (COUNT,)))
         await stuck.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -550,14 +578,13 @@ def test_a_cancelled_measurement_writes_the_trial_in_flight() -> None:
     run(main())
     last = records[-1]
     assert isinstance(last, Trial)
-    assert (last.status, last.error, len(last.timeline.at_ns)) == ("truncated", "interrupted by the user", 1)
+    assert (last.status, last.error, len(last.timeline.at_ns)) == ("truncated", INTERRUPTED, 1)
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_made_ready(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file where the folder should be")
-    file = fresh_file(tmp_path / "runs")
     with pytest.raises(FileError, match=r"Cannot write .* Set BAKEOFF_HOME"):
-        run_all([entrant("scripted:tiny", scripted(Script()))], ONE, file, Silent())
+        run_these({"scripted:tiny": never_made}, tmp_path / "runs")
 
 
 def test_a_script_may_be_a_file(tmp_path: Path) -> None:
@@ -565,7 +592,7 @@ def test_a_script_may_be_a_file(tmp_path: Path) -> None:
     path.write_bytes(msgspec.json.encode(turns(Turn(tpot_s=0.5))))
     records: list[AnyRecord] = []
     contestant = Contestant(f"scripted:{path}", Scripted(str(path)), ids)
-    run(Runner(ONE, records.append, Silent()).measure(contestant))
+    run(Runner(FIVE, records.append, Silent()).measure(contestant, (COUNT,)))
     figure = summarized(records)[0].metrics["decode_tps"]
     assert figure is not None
     assert figure.point == pytest.approx(2.0)

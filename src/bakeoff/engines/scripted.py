@@ -5,6 +5,7 @@ It keeps no real time at all, so its figures are exactly what the script says, a
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
@@ -49,11 +50,15 @@ class Turn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How an engine behaves: one turn a request, the last one repeated. ``start`` is what goes wrong on entering."""
+    """How an engine behaves: one turn a request, the last one repeated. ``start`` is what goes wrong on entering.
+
+    ``spread`` is by what share at most a request is slower or faster than its turn says: drawn from its seed.
+    """
 
     turns: tuple[Turn, ...] = (Turn(),)
     prompt_tokens: int = 40
     prefill_tps: float = 400.0
+    spread: float = 0.0
     exact_length: bool = True
     reports_cache: bool = True
     opens_thinking: bool | None = None
@@ -121,7 +126,7 @@ class Scripted:
 
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         script = self._script
-        turn = script.turns[min(self._requests, len(script.turns) - 1)]
+        turn = _varied(script.turns[min(self._requests, len(script.turns) - 1)], script.spread, request.seed)
         self._requests += 1
         begun_ns = self._now_ns
         yield Begun(begun_ns)
@@ -146,6 +151,11 @@ class Scripted:
             timings=_timings(script, turn, count, (at_ns - first_ns) / _S),
             clock="scripted",
         )
+
+
+def _varied(turn: Turn, spread: float, seed: int) -> Turn:
+    factor = 1 + spread * random.Random(seed).uniform(-1, 1)  # noqa: S311 (a script, no secret)
+    return msgspec.structs.replace(turn, ttft_s=turn.ttft_s * factor, tpot_s=turn.tpot_s * factor)
 
 
 def _piece(script: Script, turn: Turn, token: int) -> tuple[str, str]:

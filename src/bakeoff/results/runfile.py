@@ -153,14 +153,14 @@ def _whole_lines_end(file: IO[bytes]) -> int:
     return 0
 
 
-def check_folder(folder: Path) -> None:
-    """Make the folder of runs. Raises FileError where a file cannot be written there, before anything is measured."""
+def check_writable(path: Path) -> None:
+    """Make the folder of a file yet to come. Raises FileError where none can be written there."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise _cannot_write(folder, error, _ELSEWHERE) from error
+        raise _cannot_write(path, error, _ELSEWHERE) from error
 
 
 def read_run(path: Path) -> Run:

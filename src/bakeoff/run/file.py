@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from bakeoff.clock import utc_now
 from bakeoff.results.records import SCHEMA, AnyRecord, Host, RunEnded, RunResumed, RunStarted
-from bakeoff.results.runfile import RunWriter, check_folder
+from bakeoff.results.runfile import RunWriter, check_writable
 from bakeoff.results.store import new_run_id, run_path
 from bakeoff.run.plan import Plan
 
@@ -47,7 +47,7 @@ class RunFile:
     def check(self) -> None:
         """Raise FileError where the run could not be kept, before anything is measured."""
         if self._writer is None:
-            check_folder(self.path.parent)
+            check_writable(self.path)
 
     def hold(self, record: AnyRecord) -> None:
         """Write it together with the first record that counts, or at once if that was written."""
