@@ -1,283 +1,38 @@
-"""Every check has a case that provokes it and the nearest one that does not."""
+"""Findings as a whole: one enumeration, a case for and against each, advice that names options that there are."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from bakeoff.analysis import findings
-from bakeoff.analysis.findings import CHECKS, Cell, Severity, findings_of
-from bakeoff.measurement.metrics import METRICS, cell_metrics
-from bakeoff.results.records import EngineCounts, EngineTimings, Trial, Usage
-from tests.hand_made import MS, a_cell, a_host, a_trial
+from bakeoff.analysis.findings import CHECKS, Asked, Check, asked, findings_of
+from bakeoff.analysis.findings.asked import options_of
+from bakeoff.cli.run import command
+from bakeoff.measurement.metrics import METRICS
+from bakeoff.results.records import EngineTimings, RunEnded, Trial
+from tests import (
+    test_findings_answers,
+    test_findings_engine,
+    test_findings_host,
+    test_findings_timing,
+    test_findings_trials,
+)
+from tests.finding_cases import Cases, cell, counted, found, lost, name
+from tests.hand_made import MS, a_run, a_trial
 
-
-def cell(
-    trials: Sequence[Trial] = (), *, template_tokens: int | None = None, power: str = "mains", **opened: Any
-) -> Cell:
-    ok = [trial for trial in trials if trial.status == "ok"]
-    return Cell(
-        opened=a_cell(template_tokens=template_tokens, **opened),
-        host=a_host(power_source=power),
-        timed=list(trials),
-        ok=ok,
-        metrics=cell_metrics(ok),
-    )
-
-
-def counted(output: int | None = 3, prompt: int | None = 40, cached: int | None = 0) -> Usage:
-    return Usage(prompt_tokens=prompt, cached_tokens=cached, output_tokens=output)
-
-
-def timed(**changes: float | None) -> EngineTimings:
-    facts: dict[str, Any] = {"prefill_tokens": 40, "prefill_s": 0.08, "decode_s": 0.02, "load_s": 0.0}
-    return EngineTimings(**facts | changes)
-
-
-def of_length(n: int, span_ms: float, engine_s: float) -> Trial:
-    """``n`` tokens in two chunks so many milliseconds apart; the engine says so many seconds."""
-    return a_trial((100, 100 + span_ms), usage=counted(n), engine=timed(decode_s=engine_s))
-
-
-def beside(**counts: Any) -> Trial:
-    """A trial around which the engine counted this."""
-    return a_trial(engine_counts=EngineCounts(**counts))
-
-
-lost = a_trial(status="failed", error="The server broke off")
-cut = a_trial(status="truncated", error="interrupted by the user")
-
-Case = tuple[Cell, Severity, str, Cell]
-CASES: dict[Any, list[Case]] = {
-    findings.scripted: [
-        (cell(engine="scripted"), "severe", "a script invented these times", cell(engine="llamacpp")),
-    ],
-    findings.synthetic: [
-        (cell(synthetic=True), "info", "random weights", cell(synthetic=False)),
-    ],
-    findings.no_trials: [
-        (cell(), "severe", "the run ended before a trial", cell([a_trial()])),
-    ],
-    findings.failed_trials: [
-        (cell([a_trial(), lost, cut]), "warning", "2 of 3 trials .*: The server broke off", cell([a_trial()])),
-        (cell([lost, cut]), "severe", "2 of 2 trials", cell()),
-    ],
-    findings.cache_hit: [
-        (
-            cell([a_trial(usage=counted(cached=9)), a_trial(usage=counted(cached=6)), a_trial()], template_tokens=5),
-            "severe", "2 of 3 trials took up to 9 of 40 prompt tokens",
-            cell([a_trial(usage=counted(cached=5))], template_tokens=5),
-        ),
-        (cell([a_trial(usage=counted(cached=1))]), "severe", "1 of 1", cell([a_trial(usage=counted(cached=0))])),
-        (cell([a_trial(usage=counted(cached=39))], cache="warm"), "info", "39 of 40", cell([a_trial()], cache="warm")),
-        (cell([a_trial(usage=counted(prompt=None, cached=39))]), "severe", "up to 39 prompt tokens", cell([lost])),
-    ],
-    findings.preempted: [
-        (
-            cell([beside(preemptions=2), beside(preemptions=1), beside(preemptions=0)]), "severe",
-            "in 2 of 3 trials .* threw out 3 requests", cell([beside(preemptions=0), beside(), a_trial()]),
-        ),
-    ],
-    findings.queued: [
-        (
-            cell([a_trial(engine=timed(queue_s=0.006)), a_trial()]), "warning", "in 1 of 2 trials .* up to 6.00 ms",
-            cell([a_trial(engine=timed(queue_s=0.004))]),
-        ),
-        (
-            cell([beside(queue_s=0.02)]), "warning", "up to 20.0 ms",
-            cell([a_trial(engine=timed(queue_s=0.0), engine_counts=EngineCounts(queue_s=0.02))]),
-        ),
-    ],
-    findings.shared_engine: [
-        (cell([beside(requests=2), beside(requests=1)]), "severe", "in 1 of 2", cell([beside(requests=1), a_trial()])),
-        (cell([beside(requests=5)], concurrency=4), "severe", "1 of 1", cell([beside(requests=4)], concurrency=4)),
-        (cell([beside(running=1), beside(waiting=1)]), "severe", "2 of 2", cell([beside(running=0, waiting=0)])),
-    ],
-    findings.memory_preallocated: [
-        (
-            cell([a_trial(memory_peak_bytes=1)], settings={"memory_utilization": 0.9}), "info", "took 90% of its",
-            cell([a_trial(memory_peak_bytes=1)], settings={}),
-        ),
-        (
-            cell([a_trial(memory_peak_bytes=1)], settings={"kv_cache_bytes": 4 * 10**9}), "info", "4.00 GB for its KV",
-            cell([a_trial()], settings={"kv_cache_bytes": 4 * 10**9}),
-        ),
-    ],
-    findings.cache_unproven: [
-        (cell([a_trial(), a_trial(usage=counted(cached=None))]), "info", "does not say", cell([a_trial()])),
-        (cell([a_trial(usage=counted(cached=None))], cache="warm"), "info", "does not say", cell([lost])),
-    ],
-    findings.reload: [
-        (
-            cell([a_trial(engine=timed(load_s=0.11)), a_trial(engine=timed(load_s=2.5)), a_trial()]),
-            "severe", r"inside 2 of 3 trials, up to 2\.50 s",
-            cell([a_trial(engine=timed(load_s=0.1))]),
-        ),
-        (
-            cell([a_trial(engine=timed(load_s=0.11)), a_trial()]), "warning", "ready in 1 of 2 trials, up to 110 ms",
-            cell([a_trial(engine=timed(load_s=0.1))]),
-        ),
-    ],
-    findings.prompt_truncated: [
-        (
-            cell([a_trial(usage=counted(prompt=2047)), a_trial(usage=counted(prompt=2048))], context=2048),
-            "severe", "in 1 of 2 trials: the prompt filled the context of 2048 tokens",
-            cell([a_trial(usage=counted(prompt=2049))], context=2048),  # the server has a context of its own
-        ),
-        (
-            cell([a_trial(usage=counted(prompt=99), status="failed")], prompt="word " * 100),
-            "severe", "in 1 of 1 trials: 99 prompt tokens were counted of a text of 100 words",
-            cell([a_trial(usage=counted(prompt=100))], prompt="word " * 100),
-        ),
-        (  # a server that counts only what it evaluates counts little of a repeated prompt
-            cell([a_trial(usage=counted(prompt=1, cached=0))], prompt="word " * 100, cache="warm"),
-            "severe", "1 prompt tokens",
-            cell([a_trial(usage=counted(prompt=1, cached=None))], prompt="word " * 100, cache="warm"),
-        ),
-    ],
-    findings.other_models: [
-        (
-            cell([a_trial()], settings={"other_models_loaded": 2}), "warning", "held 2 other models in",
-            cell([a_trial()]),
-        ),
-    ],
-    findings.partly_on_gpu: [
-        (
-            cell([a_trial()], settings={"gpu_share": 0.62}), "info", "^62% of the model's memory was on the GPU",
-            cell([a_trial()], settings={"gpu_share": 1.0}),
-        ),
-        (
-            cell([a_trial()], settings={"gpu_share": 0.01}), "info", "^1% of",
-            cell([a_trial()], settings={"gpu_share": 0.0}),
-        ),
-    ],
-    findings.rate_limited: [
-        (
-            cell([a_trial(waited_s=2.0), a_trial(), a_trial(status="failed", error="429", waited_s=5.0)]),
-            "info", "held 2 of 3 trials back, 7.00 s in all",
-            cell([a_trial(waited_s=None)]),
-        ),
-        (cell([a_trial(waited_s=0.0)]), "info", "1 of 1 trials back, 0 ms", cell([a_trial()])),
-    ],
-    findings.early_stop: [
-        (
-            cell([a_trial(usage=counted(63)), a_trial(usage=counted(40)), a_trial(usage=counted(64))], max_tokens=64),
-            "warning", "2 of 3 answers ended before 64 tokens, the shortest after 40",
-            cell([a_trial(usage=counted(64))], max_tokens=64),
-        ),
-        (  # a chunk may hold several tokens, so only the engine's reason tells
-            cell([a_trial(usage=Usage(), finish="stop")], max_tokens=64),
-            "warning", "1 of 1 answers ended before 64 tokens$",
-            cell([a_trial(usage=Usage(), finish="length")], max_tokens=64),
-        ),
-    ],
-    findings.chunk_counted: [
-        (cell([a_trial(), a_trial(usage=Usage())]), "severe", "no token counts", cell([a_trial()])),
-        (cell([a_trial(usage=Usage())]), "severe", "no token counts", cell([a_trial(counts=(1, 2, 3), usage=Usage())])),
-    ],
-    findings.one_piece: [
-        (cell([a_trial((100,), usage=counted(64))]), "severe", "1 of 1 answers", cell([a_trial((100, 110))])),
-        (cell([a_trial(), a_trial((100, 100))]), "severe", "1 of 2 answers", cell([a_trial((100, 100, 101))])),
-        (cell([a_trial((100, 110), usage=counted(1))]), "severe", "1 of 1 answers", cell([lost])),
-    ],
-    findings.disagreement: [
-        (cell([of_length(32, 310, 0.33)]), "warning", "6% above the engine's", cell([of_length(32, 310, 0.325)])),
-        (cell([of_length(32, 310, 0.29)]), "warning", "6% below the engine's", cell([of_length(32, 310, 0.295)])),
-        (cell([of_length(32, 310, 0.62)]), "warning", "100% above", cell([of_length(31, 310, 0.62)])),
-    ],
-    findings.coarse_timing: [
-        (
-            cell([a_trial((0, 10, 10, *range(20, 90, 5)))]), "info", "6% of the chunks",
-            cell([a_trial((0, 10, 10, *range(20, 105, 5)))]),
-        ),
-    ],
-    findings.itl_unknown: [
-        (cell([a_trial(usage=counted(5))]), "info", "unknown number of tokens", cell([a_trial(usage=counted(3))])),
-    ],
-    findings.prefill_lower_bound: [
-        (cell([a_trial(engine=EngineTimings())]), "info", "does not tell its prefill time", cell([a_trial()])),
-        (
-            cell([a_trial(engine=EngineTimings())]), "info", "does not tell its prefill time",
-            cell([a_trial(usage=counted(prompt=None), engine=EngineTimings())]),  # no prefill rate at all
-        ),
-    ],
-    findings.thinking_cut: [
-        (
-            cell([a_trial((1, 2, 3), "-rr"), a_trial((1, 2, 3), "rra")], max_tokens=3),
-            "info", "1 of 2 answers still thought at 3 tokens",
-            cell([a_trial((1, 2, 3), "rra")], max_tokens=3),
-        ),
-        (cell([a_trial((1, 2), "--")]), "info", "1 of 1", cell([a_trial((1, 2), "rr")], synthetic=True)),
-    ],
-    findings.clock_step: [
-        (
-            cell([a_trial(clock="kernel", clock_step_ns=-1_000_001)]), "severe", "moved by 1.00 ms",
-            cell([a_trial(clock="kernel", clock_step_ns=1_000_000)]),
-        ),
-        (
-            cell([a_trial(clock="mixed", clock_step_ns=3600 * 10**9)]), "severe", "moved by 60 min",
-            cell([a_trial(clock="user", clock_step_ns=3600 * 10**9)]),  # that clock does not follow the system's
-        ),
-    ],
-    findings.too_few_trials: [
-        (cell([a_trial()] * 4), "info", "4 trials", cell([a_trial()] * 5)),
-        (cell([a_trial()] + [lost] * 4), "info", "1 trial$", cell([lost])),
-    ],
-    findings.wide_interval: [
-        (
-            cell([a_trial((100, 110, 120)), a_trial((100, 111, 122))]), "severe", "known to ±61% only",
-            cell([a_trial((100, 110, 120))]),
-        ),
-        (
-            cell([a_trial((0, 100, 200 + 10.5 * i)) for i in (-2, -1, 0, 1, 2)]), "warning", "known to ±10% only",
-            cell([a_trial((0, 100, 200 + 10.0 * i)) for i in (-2, -1, 0, 1, 2)]),
-        ),
-    ],
-    findings.busy_host: [
-        (
-            cell([a_trial(others_cpu=0.11), a_trial(others_cpu=0.5), a_trial(others_cpu=None)]),
-            "warning", "in 2 of 3 trials .* up to 50%",
-            cell([a_trial(others_cpu=0.1)]),
-        ),
-    ],
-    findings.on_battery: [
-        (cell(power="battery"), "warning", "on battery", cell(power="mains")),
-        (cell(power="battery"), "warning", "on battery", cell(power="unknown")),
-    ],
-    findings.constant_data: [
-        (
-            cell([a_trial((100, 110, 120)), a_trial((300, 310, 320))]), "info", "every trial gave the same figure",
-            cell([a_trial((100, 110, 120)), a_trial((100, 110, 120.001))]),
-        ),
-        (cell([a_trial()] * 2), "info", "the same figure", cell([a_trial()])),
-    ],
-    findings.context_exceeds_training: [
-        (
-            cell(context=8193, context_trained=8192), "warning", "context 8193, but .* trained to 8192",
-            cell(context=8192, context_trained=8192),
-        ),
-        (cell(context=8193, context_trained=8192), "warning", "8193", cell(context=8193, context_trained=None)),
-        (cell(context=8193, context_trained=8192), "warning", "8193", cell(context=None, context_trained=8192)),
-    ],
-    findings.not_reported: [
-        (
-            cell([a_trial(), a_trial(engine=EngineTimings(), memory_peak_bytes=1)]),
-            "info", ": the engine's own decode time, model loads$",
-            cell([a_trial(memory_peak_bytes=1)]),
-        ),
-        (cell([a_trial()]), "info", ": the memory of its process$", cell([lost])),
-        (
-            cell([a_trial(usage=counted(prompt=None), engine=timed(prefill_tokens=None), memory_peak_bytes=1)]),
-            "info", ": prompt tokens$",
-            cell([a_trial(usage=counted(cached=40), engine=timed(prefill_tokens=0), memory_peak_bytes=1)]),
-        ),
-    ],
-}  # fmt: skip
+CASES: Cases = (
+    test_findings_answers.CASES
+    | test_findings_engine.CASES
+    | test_findings_host.CASES
+    | test_findings_timing.CASES
+    | test_findings_trials.CASES
+)
+EVERY = [pytest.param(check, id=name(check)) for check in CHECKS]
 
 
 def test_every_check_has_its_cases_and_every_case_a_check() -> None:
@@ -285,25 +40,32 @@ def test_every_check_has_its_cases_and_every_case_a_check() -> None:
     assert len(set(CHECKS)) == len(CHECKS)
 
 
-@pytest.mark.parametrize(
-    ("check", "case"), [pytest.param(check, case, id=check.__name__) for check in CASES for case in CASES[check]]
-)
-def test_a_check_finds_what_it_looks_for_and_nothing_else(check: Any, case: Case) -> None:
-    provokes, severity, evidence, spares = case
-    finding = check(provokes)
-    assert finding is not None
-    assert finding.severity == severity
-    assert re.search(evidence, finding.evidence), finding.evidence
-    assert check(spares) is None
+def test_every_finding_has_a_code_of_its_own() -> None:
+    assert len({found(check, CASES[check][0][0]).code for check in CHECKS}) == len(CHECKS)
 
 
-def test_every_finding_has_a_code_of_its_own_and_says_what_to_do() -> None:
-    found = [finding for check in CHECKS if (finding := check(CASES[check][0][0])) is not None]
-    assert len({finding.code for finding in found}) == len(CHECKS)
-    for finding in found:
+@pytest.mark.parametrize("check", EVERY)
+def test_a_finding_says_what_was_seen_and_then_what_to_do(check: Check) -> None:
+    for provokes, *_ in CASES[check]:
+        finding = found(check, provokes)
         assert re.fullmatch(r"[a-z_]+", finding.code)
-        assert finding.advice.endswith(".")
-        assert not finding.evidence.endswith(".")
+        assert re.fullmatch(r"\S.*[^.\s]", finding.evidence)
+        assert re.fullmatch(r"\S.*\.", finding.advice)
+        assert "  " not in finding.evidence + finding.advice
+
+
+OURS = {option for parameter in command.params if isinstance(parameter, click.Option) for option in parameter.opts}
+THEIRS = {
+    "--max-model-len", "--max-num-seqs", "--no-cache-prompt", "--no-enable-prefix-caching",
+    "--enable-prompt-tokens-details", "--calibrate", "--concurrency",
+}  # fmt: skip
+"""Of engines' own servers and of other commands."""
+
+
+@pytest.mark.parametrize("check", EVERY)
+def test_advice_names_only_options_that_there_are(check: Check) -> None:
+    for provokes, *_ in CASES[check]:
+        assert set(re.findall(r"--[a-z-]+", found(check, provokes).advice)) <= OURS | THEIRS
 
 
 def test_findings_come_in_the_order_of_the_checks() -> None:
@@ -317,13 +79,44 @@ def test_a_sound_cell_has_no_findings() -> None:
     assert findings_of(cell(trials)) == []
 
 
-def test_advice_for_repeated_prompts_does_not_claim_that_they_were_unique() -> None:
-    unproven = [a_trial(usage=counted(cached=None))]
-    cold, warm = (findings.cache_unproven(cell(unproven, cache=kind)) for kind in ("cold", "warm"))
-    assert cold is not None
-    assert warm is not None
-    assert "unique" in cold.advice
-    assert "unique" not in warm.advice
+# What the user asked for
+
+
+def test_options_are_read_from_the_command_line_however_they_were_written() -> None:
+    assert options_of("bakeoff run ollama:x --runs 3 --time-budget=10m --json --prompt 'a b' --raw") == {
+        "--runs": "3", "--time-budget": "10m", "--json": "", "--prompt": "a b", "--raw": "",
+    }  # fmt: skip
+    assert options_of("bakeoff run 'torn") == {}
+    assert options_of("") == {}
+
+
+def asked_by(command: str = "bakeoff run", plan: dict[str, object] | None = None, status: str | None = None) -> Asked:
+    run = a_run(ended=RunEnded(ended="", status=status) if status else None)  # type: ignore[arg-type]
+    return asked(structs.replace(run, started=structs.replace(run.started, command=command, plan=plan)))
+
+
+def test_the_number_of_trials_is_that_of_the_plan_else_of_the_command_line() -> None:
+    assert asked_by("bakeoff run --runs 3").runs == 3
+    assert asked_by("bakeoff run --runs 3", {"protocol": {"runs": 7}}).runs == 7
+    assert asked_by("bakeoff run --runs 3", {"protocol": {"runs": None}}).runs is None
+    assert asked_by("bakeoff run --runs auto").runs is None
+    odds: list[object] = [[], {"runs": True}, {"runs": [1]}, {"runs": "x"}]
+    for odd in odds:
+        assert asked_by("bakeoff run", {"protocol": odd}).runs is None
+
+
+def test_only_a_run_with_a_plan_that_did_not_end_well_can_be_resumed() -> None:
+    for status, can in ((None, True), ("interrupted", True), ("failed", True), ("done", False)):
+        assert (asked_by(plan={}, status=status).unfinished is not None) == can
+    assert asked_by(plan=None).unfinished is None
+
+
+def test_a_suite_is_told_what_to_write_in_it() -> None:
+    suite = Asked(options={"--suite": "mine.toml"})
+    assert suite.take("--runs", "auto") == 'runs = "auto" in the suite'
+    assert suite.take("--max-tokens", 64) == "max_tokens = 64 in the suite"
+    assert Asked(options={"--suite": "mine.toml", "--runs": "3"}).take("--runs", "auto") == "--runs auto"
+    assert Asked().take("--max-tokens", 64) == "--max-tokens 64"
 
 
 WHY_MISSING = {
@@ -362,7 +155,7 @@ def test_a_missing_figure_has_a_finding_that_says_why(trials: list[Trial]) -> No
     measured = cell(trials)
     found = findings_of(measured)
     codes = {finding.code for finding in found}
-    for name in METRICS:
-        if measured.metrics[name] is None:
-            assert codes & (WHY_MISSING[name] if measured.ok else {"no_trials", "failed_trials"}), name
+    for metric in METRICS:
+        if measured.metrics[metric] is None:
+            assert codes & (WHY_MISSING[metric] if measured.ok else {"no_trials", "failed_trials"}), metric
     assert not [finding for finding in found if "None" in finding.evidence + finding.advice]

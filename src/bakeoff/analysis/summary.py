@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
 from msgspec import Struct
 
-from bakeoff.analysis.findings import Cell, Finding, findings_of
+from bakeoff.analysis.findings import Asked, Cell, Finding, asked, findings_of
 from bakeoff.measurement.metrics import cell_metrics
-from bakeoff.results.records import CellOpened, Figure, Run, Trial
+from bakeoff.results.records import CellEnded, CellOpened, CooledDown, Figure, Run, Trial, Warmed, Window
+
+_OfCell = TypeVar("_OfCell", Trial, Window, Warmed, CooledDown, CellEnded)
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -36,18 +42,78 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 def summarize(run: Run) -> Summary:
     """Every cell of the run, in order."""
-    return Summary(run=run, cells=tuple(_cell(opened, run) for opened in run.cells))
+    return Summary(run=run, cells=tuple(_summed_up(cell) for cell in _cells(run)))
 
 
-def _cell(opened: CellOpened, run: Run) -> CellSummary:
-    timed = run.trials_of(opened.cell)
-    ok = [trial for trial in timed if trial.status == "ok"]
-    figures = cell_metrics(ok, repeated=opened.workload.cache == "warm")
-    cell = Cell(opened=opened, host=run.started.host, timed=timed, ok=ok, metrics=figures)
+class _Parts(Struct, frozen=True, kw_only=True):
+    """A run's records by the cells they belong to, so that none is looked at once for every cell."""
+
+    asked: Asked
+    timed: Mapping[int, list[Trial]]
+    windows: Mapping[int, list[Window]]
+    warmed: Mapping[int, list[Warmed]]
+    ended: Mapping[int, list[CellEnded]]
+    cooled: Mapping[int, list[CooledDown]]
+    anchors: Mapping[int, list[list[Trial]]]
+
+
+def _cells(run: Run) -> Iterable[Cell]:
+    parts = _Parts(
+        asked=asked(run),
+        timed=_by_cell(trial for trial in run.trials if trial.purpose == "timed"),
+        windows=_by_cell(window for window in run.windows if window.purpose == "timed"),
+        warmed=_by_cell(run.warmed),
+        ended=_by_cell(run.cell_ends),
+        cooled=_by_cell(run.cooled),
+        anchors=_anchors(run),
+    )
+    for opened in run.cells:
+        timed = parts.timed.get(opened.cell, [])
+        ok = [trial for trial in timed if trial.status == "ok"]
+        yield Cell(
+            opened=opened,
+            host=run.started.host,
+            timed=timed,
+            ok=ok,
+            metrics=cell_metrics(ok, repeated=opened.workload.cache == "warm"),
+            asked=parts.asked,
+            anchors=parts.anchors.get(opened.entrant, parts.anchors.get(0, [])),
+            windows=parts.windows.get(opened.cell, []),
+            warmed=next(iter(parts.warmed.get(opened.cell, [])), None),
+            ended=next(reversed(parts.ended.get(opened.cell, [])), None),
+            cooled=parts.cooled.get(opened.cell, []),
+        )
+
+
+def _by_cell(records: Iterable[_OfCell]) -> dict[int, list[_OfCell]]:
+    found: defaultdict[int, list[_OfCell]] = defaultdict(list)
+    for record in records:
+        found[record.cell].append(record)
+    return dict(found)
+
+
+def _anchors(run: Run) -> dict[int, list[list[Trial]]]:
+    """Each entrant's anchor trials in groups, parted by the timed trials that ran between them."""
+    entrants = {opened.cell: opened.entrant for opened in run.cells}
+    groups: defaultdict[int, list[list[Trial]]] = defaultdict(list)
+    between = True
+    for trial in run.trials:
+        if trial.purpose == "anchor":
+            series = groups[entrants[trial.cell]]
+            if between or not series:
+                series.append([])
+            if trial.status == "ok":
+                series[-1].append(trial)
+        between = trial.purpose == "timed" or (between and trial.purpose == "warm-up")
+    return dict(groups)
+
+
+def _summed_up(cell: Cell) -> CellSummary:
+    ok, timed = cell.ok, cell.timed
     return CellSummary(
-        opened=opened,
-        metrics=figures,
-        peak_memory_bytes={"process": _peak([t.memory_peak_bytes for t in ok]), **_told(opened, ok)},
+        opened=cell.opened,
+        metrics=cell.metrics,
+        peak_memory_bytes={"process": _peak([each.memory_peak_bytes for each in cell.watched]), **_told(cell)},
         trials=Counts(
             ok=len(ok),
             failed=sum(t.status == "failed" for t in timed),
@@ -57,12 +123,12 @@ def _cell(opened: CellOpened, run: Run) -> CellSummary:
     )
 
 
-def _told(opened: CellOpened, trials: list[Trial]) -> dict[str, Figure | None]:
+def _told(cell: Cell) -> dict[str, Figure | None]:
     """What the engine itself says that it held at most, else that it holds, all parts together."""
-    peak = _peak([trial.engine.peak_memory_bytes for trial in trials])
+    peak = _peak([trial.engine.peak_memory_bytes for trial in cell.ok])
     if peak is not None:
         return {"engine": peak}
-    parts = opened.engine_memory
+    parts = cell.opened.engine_memory
     return {"engine": Figure(point=sum(part.bytes for part in parts))} if parts else {}
 
 
