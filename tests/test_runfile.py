@@ -17,27 +17,38 @@ from hypothesis import strategies as st
 
 from bakeoff.errors import FileError
 from bakeoff.results.records import (
+    INTERRUPTED,
     SCHEMA,
     AnyRecord,
+    CellEnded,
     CellFailed,
     CellOpened,
+    CooledDown,
     EngineCounts,
     EngineTimings,
+    EntrantEnded,
     Figure,
     Gpu,
     Host,
     MemoryPart,
+    Metered,
+    MeterState,
     Model,
     Prediction,
+    Reading,
     Record,
     Run,
     RunEnded,
+    RunResumed,
     RunStarted,
+    Slo,
     Start,
     Subject,
     Timeline,
     Trial,
     Usage,
+    Warmed,
+    Window,
     Workload,
 )
 from bakeoff.results.runfile import LONGEST_LINE, RunWriter, read_run
@@ -61,6 +72,35 @@ STARTED = RunStarted(
         power_source="battery",
         gpus=(Gpu(name="Some GPU", memory_bytes=24_000_000_000, driver="550.1"),),
     ),
+    plan={"entrants": [], "protocol": {"runs": None}},
+)
+READING = Reading(
+    meter="nvml",
+    scope="gpu",
+    quantity="energy_j",
+    phase="decode",
+    value=120.5,
+    low=1.0,
+    high=2.0,
+    span_s=1.5,
+    samples=30,
+    method="hardware counter",
+    detail="GPU 0",
+)
+METERED = Metered(
+    meters=(
+        MeterState(
+            name="rapl",
+            scope="package",
+            quantity="energy_j",
+            state="denied",
+            method="hardware counter",
+            rate_hz=10.0,
+            reason="not readable",
+            fix="sudo chmod",
+        ),
+    ),
+    idle=(READING,),
 )
 CELL = CellOpened(
     cell=3,
@@ -92,7 +132,14 @@ CELL = CellOpened(
         cache="warm",
         exact_length=True,
         concurrency=2,
+        top_p=0.95,
+        arrival="poisson",
+        rate_rps=1.5,
+        requests=40,
+        slo=Slo(ttft_s=2.0, tpot_s=0.08, itl_s=0.1, latency_s=20.0),
     ),
+    entrant=1,
+    place=2,
     predicted=Prediction(
         device="gpu",
         decode_tps=Figure(point=120.5, low=100.0, high=140.0, confidence=0.8, n=2),
@@ -126,12 +173,37 @@ TRIAL = Trial(
     clock_step_ns=-1200,
     memory_peak_bytes=231_000_000,
     others_cpu=0.25,
+    window=1,
+    stream=3,
+    due_ns=5_000_000,
+    begun_ns=6_000_000,
+    readings=(READING,),
     text="<think>\x1b[31m 🚆 </think>Fünf",
     error="closed early",
 )
-FAILED = CellFailed(subject="openai:x", error="No server at http://127.0.0.1:1.")
+WARMED = Warmed(cell=3, trials=2, agreed=True)
+COOLED = CooledDown(cell=3, purpose="timed", index=2, reason="thermal", waited_s=12.0, recovered=True)
+WINDOW = Window(
+    cell=3,
+    index=1,
+    purpose="warm-up",
+    started="2026-11-24T10:15:09+00:00",
+    span_ns=9_000_000_000,
+    others_cpu=0.1,
+    client_cpu=0.2,
+    memory_peak_bytes=231_000_000,
+    engine_counts=TRIAL.engine_counts,
+    readings=(READING,),
+    stopped="the server could not keep up",
+)
+CELL_ENDED = CellEnded(cell=3, by="budget", half_width=0.05, wanted=0.03)
+ENTRANT_ENDED = EntrantEnded(entrant=1)
+FAILED = CellFailed(subject="openai:x", error="No server at http://127.0.0.1:1.", entrant=2)
+RESUMED = RunResumed(resumed="2026-11-24T10:19:00+00:00", bakeoff="0.2.0")
 ENDED = RunEnded(ended="2026-11-24T10:20:00+00:00", status="interrupted")
-EVERY: tuple[AnyRecord, ...] = (STARTED, CELL, TRIAL, FAILED, ENDED)
+EVERY: tuple[AnyRecord, ...] = (
+    STARTED, METERED, CELL, WARMED, COOLED, TRIAL, WINDOW, CELL_ENDED, ENTRANT_ENDED, RESUMED, FAILED, ENDED
+)  # fmt: skip
 
 
 def written(path: Path, *records: AnyRecord) -> Path:
@@ -143,7 +215,9 @@ def written(path: Path, *records: AnyRecord) -> Path:
 
 def records_of(run: Run) -> list[AnyRecord]:
     ended = [run.ended] if run.ended else []
-    return [run.started, *run.cells, *run.trials, *run.failures, *ended]
+    lists = (run.metered, run.cells, run.warmed, run.cooled, run.trials, run.windows, run.cell_ends, run.entrant_ends,
+             run.resumed, run.failures)  # fmt: skip
+    return [run.started, *(record for records in lists for record in records), *ended]
 
 
 def says(path: Path) -> str:
@@ -183,7 +257,10 @@ def unset_fields(record: msgspec.Struct) -> Iterator[str]:
 
 def test_one_record_is_one_line(tmp_path: Path) -> None:
     lines = written(tmp_path / "run.jsonl", *EVERY).read_bytes().splitlines(keepends=True)
-    assert [msgspec.json.decode(line)["type"] for line in lines] == ["run", "cell", "trial", "cell_failed", "end"]
+    assert [msgspec.json.decode(line)["type"] for line in lines] == [
+        "run", "meters", "cell", "warm", "cooled", "trial", "window", "cell_end", "entrant_end", "resumed",
+        "cell_failed", "end",
+    ]  # fmt: skip
     assert all(line.endswith(b"\n") for line in lines)
 
 
@@ -320,13 +397,79 @@ def test_closing_twice_does_nothing(tmp_path: Path) -> None:
     writer.close()
 
 
+# Going on with a file
+
+
+def gone_on(path: Path, *records: AnyRecord) -> Run:
+    with RunWriter(path, append=True) as writer:
+        for record in records:
+            writer.write(record)
+    return read_run(path)
+
+
+def test_a_file_torn_at_any_byte_is_gone_on_with_behind_its_last_whole_record(tmp_path: Path) -> None:
+    before = (STARTED, CELL, WARMED, msgspec.structs.replace(TRIAL, window=None))
+    whole = written(tmp_path / "whole.jsonl", *before).read_bytes()
+    ends = [position for position, byte in enumerate(whole) if byte == ord("\n")]
+    torn = tmp_path / "torn.jsonl"
+    for size in range(ends[0], len(whole) + 1):
+        torn.write_bytes(whole[:size])
+        complete = sum(end <= size for end in ends)
+        assert records_of(gone_on(torn, RESUMED)) == [*before[:complete], RESUMED]
+
+
+def test_a_file_is_not_gone_on_with_while_another_writes_it(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "run.jsonl") as writer:
+        writer.write(STARTED)
+        with pytest.raises(FileError, match=r"run\.jsonl is being written by another Bakeoff"):
+            RunWriter(writer.path, append=True)
+        writer.write(CELL)
+    assert records_of(gone_on(writer.path, RESUMED)) == [STARTED, CELL, RESUMED]
+
+
+def test_a_file_that_is_not_there_is_not_gone_on_with(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="No such file"):
+        RunWriter(tmp_path / "run.jsonl", append=True)
+
+
+def test_a_trial_that_was_interrupted_is_left_out_once_the_run_goes_on(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "run.jsonl", STARTED, CELL, WINDOW, TRIAL, msgspec.structs.replace(TRIAL, error=INTERRUPTED)
+    )
+    assert len(read_run(path).trials) == 2
+    assert gone_on(path, RESUMED).trials == (TRIAL,)
+
+
+def test_requests_of_a_window_that_never_ended_are_left_out_once_the_run_goes_on(tmp_path: Path) -> None:
+    of_another = msgspec.structs.replace(TRIAL, window=2)
+    path = written(tmp_path / "run.jsonl", STARTED, CELL, TRIAL, WINDOW, of_another)
+    assert read_run(path).trials == (TRIAL, of_another)
+    assert gone_on(path, RESUMED).trials == (TRIAL,)
+    window = msgspec.structs.replace(WINDOW, index=2)
+    assert gone_on(path, of_another, window).trials == (TRIAL, of_another)
+
+
+def test_a_failure_is_left_out_once_its_subject_is_taken_up_again(tmp_path: Path) -> None:
+    of_the_ended = CellFailed(subject="scripted:x", error="refused", entrant=1)
+    path = written(tmp_path / "run.jsonl", STARTED, of_the_ended, ENTRANT_ENDED, FAILED)
+    assert read_run(path).failures == (of_the_ended, FAILED)
+    assert gone_on(path, RESUMED).failures == (of_the_ended,)
+    assert gone_on(path, FAILED).failures == (of_the_ended, FAILED)
+
+
+def test_a_run_that_goes_on_has_not_ended(tmp_path: Path) -> None:
+    path = written(tmp_path / "run.jsonl", STARTED, ENDED)
+    assert read_run(path).ended == ENDED
+    assert gone_on(path, RESUMED).ended is None
+
+
 # Files that are something else
 
 
 def test_a_run_file_from_a_later_version_is_refused_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "later.jsonl"
-    path.write_bytes(b'{"type":"run","schema":2,"hosts":[{}],"ident":7}\n{"type":"wave","height":3}\n')
-    assert says(path) == ("later.jsonl has run-file version 2; this Bakeoff reads up to 1. Update Bakeoff to read it.")
+    path.write_bytes(b'{"type":"run","schema":3,"hosts":[{}],"ident":7}\n{"type":"wave","height":3}\n')
+    assert says(path) == ("later.jsonl has run-file version 3; this Bakeoff reads up to 2. Update Bakeoff to read it.")
 
 
 def test_fields_that_a_later_bakeoff_adds_are_passed_over(tmp_path: Path) -> None:
