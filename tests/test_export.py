@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bakeoff.analysis.summary import summarize
 from bakeoff.report.document import run_document
 from bakeoff.report.export import COLUMNS, trials_csv
-from bakeoff.results.records import CellFailed, EngineTimings, Run, Usage
+from bakeoff.results.records import SCHEMA, CellFailed, EngineTimings, Run, Usage
 from bakeoff.results.runfile import read_run
 from tests.hand_made import a_cell, a_run, a_trial
 
@@ -37,7 +37,7 @@ def rows(run: Run) -> list[dict[str, str]]:
 def test_the_document_has_the_documented_names() -> None:
     whole = document(read_run(GOLDEN))
     assert {"schema", "run", "file", "host", "cells"} <= set(whole)
-    assert (whole["schema"], whole["run"], whole["file"]) == (1, "2026-11-24-101502-7f3a", "runs/x.jsonl")
+    assert (whole["schema"], whole["run"], whole["file"]) == (SCHEMA, "2026-11-24-101502-7f3a", "runs/x.jsonl")
     assert whole["host"]["cpu"] == "Golden CPU"
     cell = whole["cells"][0]
     assert {"subject", "start", "engine_memory", "workload", "metrics", "trials", "findings"} <= set(cell)
