@@ -11,21 +11,27 @@ from bakeoff.errors import FileError, UsageError
 
 
 class NamedPrompt(Struct, frozen=True):
-    """A prompt's text and the name that it goes by in tables."""
+    """A prompt's text and the name that it goes by in tables; ``tokens`` that it has, roughly, where it is ours.
+
+    They are SmolLM2's count, with a preamble and its template.
+    """
 
     name: str
     text: str
+    tokens: int | None = None
 
 
 TRAIN = NamedPrompt(
     "train problem",
     "Solve step by step: A train travels 120 km at 60 km/h, then 180 km at 90 km/h. "
     "What is the average speed for the entire journey?",
+    76,
 )
 BINARY_SEARCH = NamedPrompt(
     "binary search",
     "Write a Python function that implements binary search on a sorted list, "
     "including edge case handling and type hints.",
+    50,
 )
 ARTICLE = (TRAIN, BINARY_SEARCH)
 
