@@ -133,6 +133,7 @@ CELL = CellOpened(
         exact_length=True,
         concurrency=2,
         top_p=0.95,
+        shape="chat",
         arrival="poisson",
         rate_rps=1.5,
         requests=40,

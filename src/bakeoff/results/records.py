@@ -133,6 +133,8 @@ class Slo(Struct, frozen=True, kw_only=True):
 class Workload(Struct, frozen=True, kw_only=True):
     """What is asked of it. ``prompt`` is the text, or None where token ids were sent.
 
+    ``shape`` names the length that the text was fitted to, in tokens as the engine counts them; then each request has
+    its words in another order, and no preamble.
     ``arrival``: *closed*, each of ``concurrency`` streams sends its next request when its last is answered;
     *poisson* and *constant*, requests are due at ``rate_rps`` a second, answered or not. ``requests`` is how many
     one window of load holds; None where trials run one by one.
@@ -141,6 +143,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     name: str
     prompt: str | None
     prompt_tokens: Int64 | None = None
+    shape: str | None = None
     max_tokens: Int64 = 128
     context: Int64 | None = None
     temperature: float = 0.0

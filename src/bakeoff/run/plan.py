@@ -18,6 +18,7 @@ from bakeoff.units import plain_text
 from bakeoff.workload.asked import Asked
 from bakeoff.workload.prompts import ARTICLE, preamble
 from bakeoff.workload.shapes import parse_shape
+from bakeoff.workload.words import another
 
 DEFAULT_SYNTHETIC_TOKENS = 128
 
@@ -126,6 +127,7 @@ def _workload(asked: Asked, about: Description, seed: int) -> Workload:
         name=named,
         prompt=None if ids else asked.prompt,
         prompt_tokens=ids,
+        shape=shape.name if shape else None,
         max_tokens=asked.max_tokens,
         context=asked.context,
         temperature=asked.temperature,
@@ -142,16 +144,21 @@ def _workload(asked: Asked, about: Description, seed: int) -> Workload:
 
 
 def request_for(workload: Workload, seed: int, mark: int, token_ids: tuple[int, ...] | None) -> Request:
-    """One trial's request: the workload's prompt behind a preamble that no other has, drawn from ``mark``."""
-    if token_ids is not None:
-        prompt = Prompt(token_ids=token_ids)
-    else:
-        prompt = Prompt(text=workload.prompt, system=preamble(mark))
+    """One trial's request: what ``mark`` draws makes it unlike any other from its first words on."""
     return Request(
-        prompt=prompt,
+        prompt=_prompt(workload, mark, token_ids),
         max_tokens=workload.max_tokens,
         context=workload.context,
         temperature=workload.temperature,
         seed=seed,
         cache=workload.cache == "warm",
     )
+
+
+def _prompt(workload: Workload, mark: int, token_ids: tuple[int, ...] | None) -> Prompt:
+    """Token ids; or a shape's words in another order, which are as many tokens; or the text behind a preamble."""
+    if token_ids is not None:
+        return Prompt(token_ids=token_ids)
+    if workload.shape is not None and workload.prompt is not None:
+        return Prompt(text=another(workload.prompt, parse_shape(workload.shape).kind, mark))
+    return Prompt(text=workload.prompt, system=preamble(mark))

@@ -23,6 +23,7 @@ from bakeoff.results.records import (
 from bakeoff.run.asking import Session
 from bakeoff.run.cells import Cell
 from bakeoff.run.contestant import Observer
+from bakeoff.run.fitting import fitted, wants_text
 from bakeoff.run.plan import Protocol, workloads
 from bakeoff.run.predicting import Predictor
 from bakeoff.run.rules import agree
@@ -89,6 +90,10 @@ class Warming:
         The second of two unlike prompts can match the first only by what the template put there. Where the
         cache is off there is nothing to learn.
         """
+        if wants_text(workload):
+            workload, fit = await fitted(session, workload)
+            if fit.remark:
+                self._observer.note(f"{workload.name}: {fit.remark}")
         about = session.about
         cell = Cell(
             CellOpened(
