@@ -51,7 +51,7 @@ class Runner:
         self._pending: list[AnyRecord] = []
         self._resumed = len(before.resumed) + 1 if before else 0
         self._cells = [Cell.restored(opened, before) for opened in before.cells] if before else []
-        self._warming = Warming(protocol, self._write, observer, predictor, self._cells, self._ask)
+        self._warming = Warming(protocol, self._write, observer, predictor, self._cells, self._ask, now)
         self._hot = False
 
     def cells_of(self, entrant: int) -> list[Cell]:

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from msgspec import structs
 
-from bakeoff.clock import now_ns
 from bakeoff.engines.base import Description
 from bakeoff.errors import EngineCrashed, EngineError, RateLimited, ServerRefused, UsageError
 from bakeoff.results.records import (
@@ -46,6 +45,7 @@ class Warming:
         predictor: Predictor | None,
         cells: list[Cell],
         ask: Ask,
+        now: Callable[[], int],
     ) -> None:
         self._protocol = protocol
         self._write = write
@@ -53,6 +53,7 @@ class Warming:
         self._predictor = predictor
         self._cells = cells
         self._ask = ask
+        self._now = now
 
     async def all(self, session: Session, asked: Sequence[Asked], until_ns: int | None) -> list[Cell]:
         """Every cell that the engine does not refuse; where it refuses all, its last word is raised."""
@@ -130,9 +131,9 @@ class Warming:
             if error is not None and (not attempts or isinstance(error, (EngineCrashed, RateLimited))):
                 raise error
             attempts.append(trial)
-            if agree(*attempts[-2:]) if len(attempts) >= FEWEST else False:
+            if len(attempts) >= FEWEST and agree(*attempts[-2:]):
                 return attempts, True
-            late = until_ns is not None and now_ns() >= until_ns
+            late = until_ns is not None and self._now() >= until_ns
             if len(attempts) >= (FEWEST if late else self._protocol.warm_ups):
                 return attempts, False
 
