@@ -69,7 +69,7 @@ def choose(machine: Machine, engine: EngineKind, model: str, quant: str | None, 
 
     Raises UsageError for a model or quantization that there is not, and where nothing fits, with what does.
     """
-    asked = _asked(engine, find(model), quant)
+    asked = weights_of(engine, find(model), quant)
     if context > asked.arch.max_position:
         raise UsageError(f"{asked.arch.short} was trained with {asked.arch.max_position:,} tokens of context at most.")
     first = _fit(machine, asked, context)
@@ -107,7 +107,11 @@ def memory_words(machine: Machine) -> str:
     return f"{len(sizes)} × {sizes[0]} GB" if len(sizes) > 1 else f"{sizes[0]} GB"
 
 
-def _asked(engine: EngineKind, arch: Architecture, quant: str | None) -> Weights:
+def weights_of(engine: EngineKind, arch: Architecture, quant: str | None) -> Weights:
+    """A model as that engine loads it, at a quantization or at the engine's usual one.
+
+    Raises UsageError where there is no such quantization, or the engine's name of the model is not known.
+    """
     if names_of(arch.short):
         found = engine_name(engine, arch.short, quant)
         return _weights(arch, engine, found.quant or "", found.name, found.file)
