@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.units import bytes_text, figure_text, plain_text, seconds_text, significant
+from bakeoff.units import bytes_text, figure_text, one_line, plain_text, seconds_text, significant
 
 BIDI_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """All characters with the Unicode property Bidi_Control."""
@@ -25,6 +25,13 @@ def test_plain_text_holds_nothing_that_a_terminal_obeys(text: str) -> None:
     assert not [c for c in plain if unicodedata.category(c) == "Cc" and c not in "\t\n"]
     assert not [c for c in plain if c in BIDI_CONTROLS]
     assert plain_text(plain) == plain
+
+
+@given(st.lists(pieces | st.sampled_from(["\n", "\u2028", "\u2029", "\x85"])).map("".join))
+def test_a_name_stays_on_its_line(text: str) -> None:
+    assert len(one_line(text).splitlines()) <= 1
+    assert one_line(text) == " ".join(plain_text(text).split())
+    assert one_line(one_line(text)) == one_line(text)
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs"])))

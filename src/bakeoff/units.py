@@ -19,6 +19,11 @@ def plain_text(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def one_line(text: str) -> str:
+    """The same without line breaks and with single spaces: a name cannot pass for lines of ours."""
+    return " ".join(plain_text(text).split())
+
+
 def significant(value: float, digits: int = 3) -> str:
     """A number to so many significant digits, never in exponent form: 0.0123, 4.57, 103, 12300."""
     if not math.isfinite(value):

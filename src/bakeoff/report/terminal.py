@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +15,7 @@ from bakeoff.analysis.findings import Finding
 from bakeoff.analysis.predicted import decode_miss
 from bakeoff.analysis.summary import CellSummary, Summary
 from bakeoff.results.records import CellOpened, Figure, Host, Start, Subject
-from bakeoff.units import bytes_text, figure_text, plain_text, seconds_text, significant
+from bakeoff.units import bytes_text, figure_text, one_line, seconds_text, significant
 
 INTERACTIVE_TPS = 10
 """The usual floor of interactive use: below it, waiting is what one does."""
@@ -42,7 +41,7 @@ def screen_svg(summary: Summary, path: str, title: str) -> str:
 
 def _parts(summary: Summary, path: str) -> Iterator[RenderableType]:
     started = summary.run.started
-    yield Text.from_markup(f"[bold]Bakeoff[/] run {escape(started.id)}")
+    yield Text.assemble(("Bakeoff", "bold"), f" run {one_line(started.id)}")
     yield Text(host_line(started.host), style="dim")
     for _, group in groupby(summary.cells, key=lambda cell: cell.opened.subject):
         cells = list(group)
@@ -54,7 +53,7 @@ def _parts(summary: Summary, path: str) -> Iterator[RenderableType]:
         yield from _findings(cells)
     for failure in summary.run.failures:
         yield Text()
-        yield Text(f"✗ {plain_text(failure.subject)} was not measured: {plain_text(failure.error)}", style="bold red")
+        yield Text(f"✗ {one_line(failure.subject)} was not measured: {one_line(failure.error)}", style="bold red")
     if summary.run.ended is None or summary.run.ended.status == "interrupted":
         yield Text("\nThis run was interrupted: it holds what was measured until then.", style="yellow")
     if summary.cells:
@@ -65,17 +64,18 @@ def _parts(summary: Summary, path: str) -> Iterator[RenderableType]:
 def host_line(host: Host) -> str:
     """The machine in one line."""
     cores = f"{host.cores_logical} core{'s' if host.cores_logical != 1 else ''}"
-    gpus = ", ".join(plain_text(gpu.name) for gpu in host.gpus) or "no GPU found"
+    gpus = ", ".join(one_line(gpu.name) for gpu in host.gpus) or "no GPU found"
     power = " · on battery" if host.power_source == "battery" else ""
-    return f"{plain_text(host.cpu)}, {cores}, {bytes_text(host.memory_bytes)} memory · {gpus} · {host.os}{power}"
+    memory = f"{bytes_text(host.memory_bytes)} memory"
+    return f"{one_line(host.cpu)}, {cores}, {memory} · {gpus} · {one_line(host.os)}{power}"
 
 
 def _title(opened: CellOpened) -> Text:
     subject, model = opened.subject, opened.subject.model
-    text = Text(plain_text(" ".join(filter(None, (model.name, model.quant)))), style="bold cyan")
+    text = Text(one_line(" ".join(filter(None, (model.name, model.quant)))), style="bold cyan")
     size = f" · {bytes_text(model.size_bytes)}" if model.size_bytes else ""
-    version = f" ({plain_text(subject.engine_version)})" if subject.engine_version else ""
-    text.append(f"{size} · {subject.engine}{version}", style="default not bold")
+    version = f" ({one_line(subject.engine_version)})" if subject.engine_version else ""
+    text.append(f"{size} · {one_line(subject.engine)}{version}", style="default not bold")
     if model.synthetic and not model.name.startswith("synthetic"):
         text.append(" · synthetic weights", style="magenta not bold")
     text.append(_layers(subject) + _start(opened.start), style="default not bold")
@@ -85,8 +85,8 @@ def _title(opened: CellOpened) -> Text:
 def _layers(subject: Subject) -> str:
     on_gpu, layers, asked = (subject.settings.get(name) for name in ("layers_on_gpu", "layers", "gpu_layers"))
     if on_gpu is not None and layers:
-        return f" · {on_gpu} of {layers} layers on the GPU"
-    return f" · --gpu-layers {asked}" if asked not in (None, "auto") else ""
+        return f" · {one_line(f'{on_gpu} of {layers}')} layers on the GPU"
+    return f" · --gpu-layers {one_line(str(asked))}" if asked not in (None, "auto") else ""
 
 
 def _start(start: Start | None) -> str:
@@ -108,7 +108,7 @@ def _figures(cells: list[CellSummary]) -> Table:
         counts = cell.trials
         lost = counts.failed + counts.truncated
         row = [
-            plain_text(cell.opened.workload.name),
+            one_line(cell.opened.workload.name),
             _rate(cell.metrics["decode_tps"]),
             first.text(cell),
             _rate(cell.metrics["prefill_tps"]),
@@ -177,7 +177,7 @@ def _predictions(cells: list[CellSummary]) -> Iterator[RenderableType]:
         where = "within" if miss.inside else "outside"
         side = "above" if miss.off >= 0 else "below"
         yield Text(
-            f"Predicted for the {plain_text(cell.opened.workload.name)}: {significant(predicted.point, 2)} tokens/s "
+            f"Predicted for the {one_line(cell.opened.workload.name)}: {significant(predicted.point, 2)} tokens/s "
             f"({low}–{high}); measured is {abs(miss.off):.0%} {side} that, {where} the interval."
         )
         return
@@ -193,6 +193,6 @@ def _findings(cells: list[CellSummary]) -> Iterator[RenderableType]:
             key = (finding.code, finding.evidence)
             where.setdefault(key, (finding, []))[1].append(cell.opened.workload.name)
     for finding, names in where.values():
-        at = f"{plain_text(', '.join(names))}: " if len(names) < len(cells) else ""
-        line = f"{_MARKS[finding.severity]} {at}{plain_text(finding.evidence)}. {plain_text(finding.advice)}"
+        at = f"{one_line(', '.join(names))}: " if len(names) < len(cells) else ""
+        line = f"{_MARKS[finding.severity]} {at}{one_line(finding.evidence)}. {one_line(finding.advice)}"
         yield Text(line, style=_STYLES[finding.severity])

@@ -35,11 +35,12 @@ from bakeoff.results.records import (
     Warmed,
     Window,
 )
-from bakeoff.units import plain_text
+from bakeoff.units import one_line
 
 SUFFIX = ".jsonl"
 LONGEST_LINE = 64 * 1024 * 1024
 """Bytes: many times the longest trial. Neither written nor read beyond it."""
+_LONGEST_REASON = 300
 _BLOCK = 1 << 16
 _decoder = msgspec.json.Decoder(AnyRecord)
 _encoder = msgspec.json.Encoder()
@@ -230,7 +231,7 @@ def _records(path: Path) -> Iterator[AnyRecord]:
                 except _UNDECODABLE as error:
                     if torn and number > 1:
                         return
-                    reason = plain_text(str(error))
+                    reason = one_line(str(error))[:_LONGEST_REASON]
                     raise FileError(f"{path.name}, line {number}, is not a Bakeoff record: {reason}.") from error
     except OSError as error:
         raise FileError(f"Cannot read {path}: {error.strerror or error}.") from error
