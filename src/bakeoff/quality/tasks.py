@@ -8,7 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 Verdict = Literal["right", "wrong", "ungraded", "truncated"]
-"""``ungraded``: it cannot be told (ambiguous, unreadable, beyond the sandbox). ``truncated``: cut by the token limit."""
+"""``ungraded``: it cannot be told (ambiguous, unreadable, beyond the sandbox). ``truncated``: cut by the limit."""
 
 
 class Task(Struct, frozen=True, kw_only=True):
