@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff.engines.base import Begun, Prompt, Request, StreamEvent
+from bakeoff.engines.connections import Connections
 from bakeoff.engines.contract import chunks_of, finished_of, request
 from bakeoff.engines.llama_log import read_load
 from bakeoff.engines.llama_server import stream_llama
@@ -28,7 +29,7 @@ def replayed(file: str, asked: Request) -> list[StreamEvent]:
 
     async def main() -> list[StreamEvent]:
         async with serving(answer) as (url, _):
-            return [event async for event in stream_llama(url, asked, "smollm2")]
+            return [event async for event in stream_llama(Connections(url), asked, "smollm2")]
 
     return run(main())
 

@@ -540,7 +540,7 @@ def test_a_server_of_our_own_takes_a_free_port_and_leaves_the_models_of_others_a
     assert environment["OLLAMA_HOST"] != "127.0.0.1:11434"
     assert (environment["OLLAMA_NOPRUNE"], environment["OLLAMA_NUM_PARALLEL"]) == ("1", "3")
     assert environment["OLLAMA_FLASH_ATTENTION"] == "1"
-    assert (about.attached, about.settings["parallel"]) == (False, 3)
+    assert (about.attached, about.settings["slots"]) == (False, 3)
     assert "url" not in about.settings
 
 

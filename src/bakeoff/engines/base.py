@@ -71,12 +71,14 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
     ``exact_length``: it generates exactly ``max_tokens``. ``cache_off``: its prompt cache can be switched off.
     ``reports_cache``: it says how many prompt tokens came from its cache. ``token_ids``: it takes them.
+    ``at_once``: it takes a request while it answers another.
     """
 
     exact_length: bool = False
     cache_off: bool = False
     reports_cache: bool = False
     token_ids: bool = False
+    at_once: bool = True
 
 
 class Description(Struct, frozen=True, kw_only=True):
@@ -146,6 +148,15 @@ class Counting(Protocol):
 
     async def counters(self) -> Counters:
         """A reading. Raises EngineError."""
+        ...
+
+
+@runtime_checkable
+class Connecting(Protocol):
+    """An engine whose connections can be opened before the requests that use them."""
+
+    async def ready(self, count: int) -> None:
+        """Have ``count`` open and unused, and keep as many; 0 closes them. Raises EngineError."""
         ...
 
 

@@ -18,13 +18,17 @@ ALL_LAYERS = 9999
 
 
 class ChildConfig(Struct, frozen=True):
-    """What the child is to serve; None leaves it to llama.cpp. ``gpu_layers`` -1 is all."""
+    """What the child is to serve; None leaves it to llama.cpp. ``gpu_layers`` -1 is all.
+
+    ``context`` is what each of the ``slots`` holds, which answer at once.
+    """
 
     model: str
     context: int
     threads: int
     gpu_layers: int | None = None
     flash_attention: bool | None = None
+    slots: int = 1
 
 
 class ChildReply(Struct, frozen=True):
@@ -59,8 +63,8 @@ def _params(config: ChildConfig) -> Any:
 
     params = xllamacpp.CommonParams()
     params.model.path = config.model
-    params.n_ctx = config.context
-    params.n_parallel = 1
+    params.n_ctx = config.context * config.slots
+    params.n_parallel = config.slots
     params.cpuparams.n_threads = config.threads
     params.cpuparams_batch.n_threads = config.threads
     params.hostnames = ["127.0.0.1"]

@@ -23,6 +23,7 @@ import msgspec
 from bakeoff.clock import now_ns
 from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.child import ChildConfig, ChildReply
+from bakeoff.engines.connections import Connections
 from bakeoff.engines.gpu_choice import gpu_environment
 from bakeoff.engines.llama_log import Loaded, layers_text, placement_settings, read_load
 from bakeoff.engines.llama_server import stream_llama
@@ -52,6 +53,7 @@ class EmbeddedLlama:
         context: int,
         threads: int,
         opens_thinking: bool | None,
+        slots: int = 1,
         gpu_layers: int | None = None,
         flash_attention: bool | None = None,
         gpu: str | None = None,
@@ -61,6 +63,7 @@ class EmbeddedLlama:
         self._config = ChildConfig(
             model=str(path),
             context=context,
+            slots=slots,
             threads=threads,
             gpu_layers=gpu_layers,
             flash_attention=flash_attention,
@@ -72,6 +75,7 @@ class EmbeddedLlama:
         self._child: asyncio.subprocess.Process | None = None
         self._log: IO[bytes] | None = None
         self._reply = ChildReply()
+        self._connections = Connections("")
 
     async def __aenter__(self) -> Self:
         if importlib.util.find_spec("xllamacpp") is None:
@@ -115,6 +119,7 @@ class EmbeddedLlama:
         if self._reply.error:
             words = self._reply.error.rstrip(".")
             raise EngineError(f"llama.cpp cannot load {self._path.name}: {words}{self._reason()}.")
+        self._connections = Connections(self._reply.url)
         self._start = Start(ready_s=(now_ns() - began_ns) / 1e9, page_cache=page_cache)
         self._loaded = read_load(self._log_text())
         if self._config.gpu_layers and self._reply.gpu is None:
@@ -146,6 +151,7 @@ class EmbeddedLlama:
 
     async def _stop(self) -> None:
         child, self._child = self._child, None
+        await self._connections.close()
         if child is not None and child.returncode is None:
             assert child.stdin is not None
             child.stdin.close()
@@ -161,7 +167,7 @@ class EmbeddedLlama:
 
     def describe(self) -> Description:
         config = self._config
-        settings: dict[str, Any] = {"context": config.context, "threads": config.threads}
+        settings: dict[str, Any] = {"context": config.context, "slots": config.slots, "threads": config.threads}
         settings |= placement_settings(config.gpu_layers, config.flash_attention, self._gpu, self._loaded)
         return Description(
             engine="llamacpp",
@@ -182,9 +188,13 @@ class EmbeddedLlama:
         by_log = self._loaded.device
         return by_log if by_log != "unknown" else "gpu" if self._reply.gpu else "cpu"
 
+    async def ready(self, count: int) -> None:
+        """Have so many connections open."""
+        await self._connections.ready(count)
+
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         try:
-            async for event in stream_llama(self._reply.url, request, self._model.name):
+            async for event in stream_llama(self._connections, request, self._model.name):
                 yield event
         except EngineError as error:
             if self._child is not None and await _has_ended(self._child):

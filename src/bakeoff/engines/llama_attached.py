@@ -8,6 +8,7 @@ from typing import Self
 
 from bakeoff.engines.address import Address
 from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
+from bakeoff.engines.connections import Connections
 from bakeoff.engines.llama_server import ServerSays, ask_server, stream_llama
 from bakeoff.results.records import Model
 
@@ -21,6 +22,7 @@ class AttachedLlama:
 
     def __init__(self, model: str, url: str, *, opens_thinking: Callable[[str | None], bool | None]) -> None:
         self._base = Address.parse(url, DEFAULT_PORT).url.removesuffix("/v1")
+        self._connections = Connections(self._base)
         self._model = model
         self._opens_thinking = opens_thinking
         self._says = ServerSays(model=model)
@@ -32,7 +34,7 @@ class AttachedLlama:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        await self._connections.close()
 
     def describe(self) -> Description:
         says = self._says
@@ -52,6 +54,10 @@ class AttachedLlama:
             opens_thinking=self._opens_thinking(says.template),
         )
 
+    async def ready(self, count: int) -> None:
+        """Have so many connections open."""
+        await self._connections.ready(count)
+
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
-        async for event in stream_llama(self._base, request, self._says.model):
+        async for event in stream_llama(self._connections, request, self._says.model):
             yield event

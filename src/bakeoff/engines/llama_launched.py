@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from bakeoff.engines.base import Description, Request, StreamEvent
 from bakeoff.engines.child import ALL_LAYERS
+from bakeoff.engines.connections import Connections
 from bakeoff.engines.gpu_choice import gpu_environment
 from bakeoff.engines.launch import Launched, free_port
 from bakeoff.engines.llama_attached import ALL_CAPABILITIES
@@ -50,6 +51,7 @@ class LaunchedLlama:
         self._opens_thinking = opens_thinking
         self._alias = f"bakeoff-{secrets.token_hex(4)}"
         self._url = ""
+        self._connections = Connections("")
         self._launched: Launched | None = None
         self._page_cache: PageCache = "unknown"
         self._says = ServerSays(model=self._alias)
@@ -59,6 +61,7 @@ class LaunchedLlama:
         program = find_program(self._options.program)
         port = free_port()
         self._url = f"http://127.0.0.1:{port}"
+        self._connections = Connections(self._url)
         self._page_cache = drop_page_cache(gguf_parts(self._path))
         logs = self._options.logs
         self._launched = await Launched.start(
@@ -130,6 +133,7 @@ class LaunchedLlama:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         launched, self._launched = self._launched, None
+        await self._connections.close()
         if launched is not None:
             await launched.stop()
 
@@ -155,10 +159,14 @@ class LaunchedLlama:
             memory=self._loaded.memory,
         )
 
+    async def ready(self, count: int) -> None:
+        """Have so many connections open."""
+        await self._connections.ready(count)
+
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         assert self._launched is not None
         try:
-            async for event in stream_llama(self._url, request, self._alias):
+            async for event in stream_llama(self._connections, request, self._alias):
                 yield event
         except EngineError as error:
             if not await self._has_ended(self._launched):

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from bakeoff.engines.base import Begun, Chunk, Request, StreamEvent
 from bakeoff.engines.chat import Count, LlamaTimings, decoded, finished, stream_chat
+from bakeoff.engines.connections import Connections
 from bakeoff.engines.lookup import count_or_none, get_json, some_names, table, text_or_none
 from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
 from bakeoff.errors import ModelMissing, ServerRefused
@@ -89,7 +90,7 @@ def quant_named(described: str | None) -> str | None:
     return "Q2_K" if name == "Q2_K_M" else name
 
 
-async def stream_llama(url: str, request: Request, model: str) -> AsyncIterator[StreamEvent]:
+async def stream_llama(connections: Connections, request: Request, model: str) -> AsyncIterator[StreamEvent]:
     """One generation of exactly ``max_tokens`` tokens, with the prompt cache off unless asked for."""
     body: dict[str, Any] = {
         "model": model,
@@ -100,8 +101,7 @@ async def stream_llama(url: str, request: Request, model: str) -> AsyncIterator[
         "seed": request.seed,
         "timings_per_token": True,
     }
-    connection = await Connection.open(url)
-    try:
+    async with connections.one() as connection:
         if request.prompt.token_ids is not None:
             body |= {"prompt": request.prompt.token_ids, "n_predict": request.max_tokens}
             events = _stream_completion(connection, body)
@@ -114,8 +114,6 @@ async def stream_llama(url: str, request: Request, model: str) -> AsyncIterator[
             events = stream_chat(connection, body, {})
         async for event in events:
             yield event
-    finally:
-        await connection.close()
 
 
 def chat_messages(request: Request) -> list[dict[str, str]]:

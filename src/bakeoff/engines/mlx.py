@@ -226,7 +226,7 @@ class Mlx:
             ),
             attached=False,
             capabilities=Capabilities(
-                exact_length=about.exact_length, cache_off=True, reports_cache=True, token_ids=True
+                exact_length=about.exact_length, cache_off=True, reports_cache=True, token_ids=True, at_once=False
             ),
             settings={
                 "device": about.device,

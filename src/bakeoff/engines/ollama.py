@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from bakeoff.engines.address import Address
 from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
+from bakeoff.engines.connections import Connections
 from bakeoff.engines.launch import Launched
 from bakeoff.engines.lookup import count_or_none, some_names, table, text_or_none
 from bakeoff.engines.ollama_launch import HOST_VARIABLE, start_server
@@ -20,7 +21,6 @@ from bakeoff.engines.ollama_server import Loaded, OllamaServer, Progress, differ
 from bakeoff.engines.ollama_stream import generation, runner_options, stream_ollama
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.page_cache import PageCache, drop_page_cache
-from bakeoff.engines.transport import Connection
 from bakeoff.errors import (
     EngineCrashed,
     EngineError,
@@ -66,6 +66,7 @@ class Ollama:
         text = self._options.url or os.environ.get(HOST_VARIABLE) or "127.0.0.1"
         self._address = Address.parse(text, DEFAULT_PORT)
         self._server = OllamaServer(self._address.url)
+        self._connections = Connections(self._server.base)
         self._model = model
         self._expects = expects
         self._progress = progress
@@ -115,6 +116,7 @@ class Ollama:
 
     async def _launch(self, program: str) -> None:
         self._server, self._launched = await start_server(program, self._options)
+        self._connections = Connections(self._server.base)
         self._version = await self._server.version()
 
     async def _find_model(self) -> None:
@@ -173,6 +175,7 @@ class Ollama:
         await self._leave()
 
     async def _leave(self) -> None:
+        await self._connections.close()
         if self._we_loaded:
             self._we_loaded = False
             with suppress(EngineError):
@@ -212,7 +215,7 @@ class Ollama:
             "url": None if self._launched else self._server.base,
             "threads": options.threads,
             "gpu_layers": options.gpu_layers,
-            "parallel": options.parallel if self._launched else None,
+            "slots": options.parallel if self._launched else None,
             "gpu_share": round(memory.gpu_share, 3) if memory else None,
             "other_models_loaded": self._others or None,
         }
@@ -222,13 +225,17 @@ class Ollama:
             **{name: value for name, value in known.items() if value is not None},
         }
 
+    async def ready(self, count: int) -> None:
+        """Have so many connections open."""
+        await self._connections.ready(count)
+
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         thinks = "thinking" in (self._shown.get("capabilities") or ())
         path, body = generation(self._model, request, self._options, thinks)
-        connection = await Connection.open(self._server.base)
         try:
-            async for event in stream_ollama(connection, path, body):
-                yield event
+            async with self._connections.one() as connection:
+                async for event in stream_ollama(connection, path, body):
+                    yield event
         except EngineError as error:
             if self._launched is not None and await self._has_ended(self._launched):
                 words = self._launched.last_words()
@@ -236,8 +243,6 @@ class Ollama:
             if isinstance(error, ServerRefused) and any(word in str(error) for word in _TOO_LONG):
                 raise PromptTooLong(f"{error} Raise --context, or shorten the prompt.", error.status) from error
             raise
-        finally:
-            await connection.close()
 
     async def _has_ended(self, launched: Launched) -> bool:
         """Whether it is gone: then it does not answer, and its guard is about to say so."""

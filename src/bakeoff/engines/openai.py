@@ -11,10 +11,10 @@ from bakeoff.engines import lm_studio
 from bakeoff.engines.address import Address
 from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.chat import stream_chat
+from bakeoff.engines.connections import Connections
 from bakeoff.engines.dialect import Dialect
 from bakeoff.engines.lookup import count_or_none, get_json, some_names, table, text_or_none
 from bakeoff.engines.probing import Found, probe
-from bakeoff.engines.transport import Connection
 from bakeoff.engines.wire_errors import KEY_VARIABLE
 from bakeoff.errors import BrokenReply, ModelMissing, ServerRefused, UsageError
 from bakeoff.results.records import Model
@@ -34,6 +34,7 @@ class OpenAICompatible:
             raise UsageError("openai: needs the server's address: add --url http://HOST:PORT")
         address = Address.parse(url)
         self._base = address.url.removesuffix("/v1")
+        self._connections = Connections(self._base)
         self._model = model
         self._headers = authorization()
         self._found = Found()
@@ -69,7 +70,7 @@ class OpenAICompatible:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        await self._connections.close()
 
     def describe(self) -> Description:
         owner = text_or_none(self._facts.get("owned_by"))
@@ -98,6 +99,10 @@ class OpenAICompatible:
             context_trained=count_or_none(meta.get("n_ctx_train") or self._facts.get("max_model_len")),
         )
 
+    async def ready(self, count: int) -> None:
+        """Have so many connections open."""
+        await self._connections.ready(count)
+
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         async for event in self._send(self._found.dialect, request):
             yield event
@@ -105,13 +110,10 @@ class OpenAICompatible:
     async def _send(
         self, dialect: Dialect, request: Request, fields: set[str] | None = None
     ) -> AsyncIterator[StreamEvent]:
-        connection = await Connection.open(self._base)
-        try:
+        async with self._connections.one() as connection:
             body = dialect.body(self._model, request)
             async for event in stream_chat(connection, body, self._headers, fields=fields):
                 yield event
-        finally:
-            await connection.close()
 
 
 def authorization() -> dict[str, str]:

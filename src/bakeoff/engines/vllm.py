@@ -16,12 +16,12 @@ from msgspec import structs
 from bakeoff.engines.address import Address
 from bakeoff.engines.base import Capabilities, Counters, Description, Finished, Prompt, Request, StreamEvent
 from bakeoff.engines.chat import stream_chat
+from bakeoff.engines.connections import Connections
 from bakeoff.engines.launch import Launched, free_port
 from bakeoff.engines.llama_server import chat_messages
 from bakeoff.engines.openai import authorization
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.page_cache import PageCache, drop_page_cache
-from bakeoff.engines.transport import Connection
 from bakeoff.engines.vllm_serve import (
     CAUSES,
     TELLING,
@@ -60,6 +60,7 @@ class Vllm:
         self._headers = authorization() if options.url else {}
         base = Address.parse(options.url, DEFAULT_PORT).url.removesuffix("/v1") if options.url else ""
         self._server = VllmServer(base, self._headers)
+        self._connections = Connections(base)
         self._says = VllmSays(name=served.name)
         self._flags: list[str] = []
         self._launched: Launched | None = None
@@ -94,6 +95,7 @@ class Vllm:
     async def _start(self, telling: tuple[str, ...]) -> None:
         program, port, logs = find_program(self._options.program), free_port(), self._options.logs
         self._server = VllmServer(f"http://127.0.0.1:{port}", self._headers)
+        self._connections = Connections(self._server.base)
         self._flags = flags(self._served, self._options, telling)
         self._page_cache = drop_page_cache(self._served.files) if self._served.files else "unknown"
         self._launched = await Launched.start(
@@ -131,6 +133,7 @@ class Vllm:
 
     async def _stop(self) -> None:
         launched, self._launched = self._launched, None
+        await self._connections.close()
         if launched is not None:
             await launched.stop()
 
@@ -172,6 +175,10 @@ class Vllm:
         """What it counts for all whom it serves, from ``/metrics``."""
         return await self._server.counters()
 
+    async def ready(self, count: int) -> None:
+        """Have so many connections open."""
+        await self._connections.ready(count)
+
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         try:
             async for event in self._exchange(request):
@@ -190,12 +197,9 @@ class Vllm:
 
     async def _exchange(self, request: Request) -> AsyncIterator[StreamEvent]:
         path = "/v1/completions" if request.prompt.token_ids is not None else "/v1/chat/completions"
-        connection = await Connection.open(self._server.base)
-        try:
+        async with self._connections.one() as connection:
             async for event in stream_chat(connection, self._body(request), self._headers, path):
                 yield event
-        finally:
-            await connection.close()
 
     def _completed(self, end: Finished) -> Finished:
         """Builds of 2025 that tell what came from the cache leave a zero out."""

@@ -91,6 +91,7 @@ def _started(path: Path, model: Model, header: Header, options: EngineOptions) -
         path,
         model,
         context=options.context,
+        slots=options.parallel,
         threads=threads,
         opens_thinking=opens_thinking,
         gpu_layers=options.gpu_layers,

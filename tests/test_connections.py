@@ -1,0 +1,114 @@
+"""Connections kept for requests to come: how many there are, which are used again, which never."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from bakeoff.engines import connections
+from bakeoff.engines.connections import Connections
+from bakeoff.engines.transport import Connection, Ended, HttpRequest
+from bakeoff.errors import ServerUnreachable
+from tests.servers import Received, chunked, run, serving
+
+
+def ports_of(use: Callable[[Connections], Awaitable[None]], *, closes: bool = False) -> list[int]:
+    """The client's port of each request that a server got: equal ones came over one connection."""
+    ports: list[int] = []
+
+    async def answer(_: Received, writer: asyncio.StreamWriter) -> None:
+        ports.append(writer.get_extra_info("peername")[1])
+        writer.write(chunked(b"data: [DONE]\n\n"))
+        await writer.drain()
+        if closes:
+            writer.close()
+
+    async def main() -> None:
+        async with serving(answer) as (url, _):
+            pool = Connections(url)
+            await use(pool)
+            await pool.close()
+
+    run(main())
+    return ports
+
+
+async def ask(pool: Connections) -> Connection:
+    async with pool.one() as connection:
+        async for event in connection.exchange(HttpRequest("/", b"{}"), "sse"):
+            if isinstance(event, Ended):
+                return connection
+    raise AssertionError("the reply never ended")
+
+
+def test_requests_one_by_one_have_a_connection_of_their_own() -> None:
+    async def use(pool: Connections) -> None:
+        for _ in range(3):
+            await ask(pool)
+
+    assert len(set(ports_of(use))) == 3
+
+
+def test_connections_that_are_ready_are_used_again_and_again() -> None:
+    async def use(pool: Connections) -> None:
+        await pool.ready(2)
+        for _ in range(3):
+            await asyncio.gather(ask(pool), ask(pool))
+
+    ports = ports_of(use)
+    assert (len(ports), len(set(ports))) == (6, 2)
+
+
+def test_a_third_request_at_once_gets_a_connection_that_is_closed_after_it() -> None:
+    kept: list[Connection] = []
+
+    async def use(pool: Connections) -> None:
+        await pool.ready(2)
+        used = await asyncio.gather(ask(pool), ask(pool), ask(pool))
+        kept.extend(each for each in used if each.usable)
+
+    assert len(set(ports_of(use))) == 3
+    assert len(kept) == 2
+
+
+def test_what_the_server_has_closed_is_not_used_again() -> None:
+    async def use(pool: Connections) -> None:
+        await pool.ready(1)
+        first = await ask(pool)
+        while first.usable:
+            await asyncio.sleep(0)
+        await ask(pool)
+
+    assert len(set(ports_of(use, closes=True))) == 2
+
+
+def test_a_connection_that_has_been_idle_for_long_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0]
+    monkeypatch.setattr(connections, "now_ns", lambda: now[0])
+    held: list[Connection] = []
+
+    async def use(pool: Connections) -> None:
+        await pool.ready(1)
+        held.append(await ask(pool))
+        now[0] += connections.FRESH_NS + 1
+        await ask(pool)
+        assert not held[0].usable
+
+    assert len(set(ports_of(use))) == 2
+
+
+def test_none_is_kept_after_the_load() -> None:
+    async def use(pool: Connections) -> None:
+        await pool.ready(2)
+        used = await ask(pool)
+        await pool.ready(0)
+        assert not used.usable
+
+    ports_of(use)
+
+
+def test_a_server_that_is_not_there_is_said_to_be_unreachable() -> None:
+    with pytest.raises(ServerUnreachable):
+        run(Connections("http://127.0.0.1:1").ready(3))
