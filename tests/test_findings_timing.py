@@ -54,8 +54,8 @@ CASES: Cases = {
 
     timing.impossible_times: [
         (cell([a_trial((100, 90, 120)), a_trial()]), "severe", "1 of 2 trials have times or counts", cell([a_trial()])),
-        (cell([a_trial((-5, 10))]), "severe", "1 of 1", cell([a_trial((0, 0, 0), end_ns=0)])),
-        (cell([a_trial((100, 110), end_ns=109 * MS)]), "severe", "1 of 1", cell([a_trial(end_ns=None)])),
+        (cell([a_trial((-5, 10))]), "severe", "1 of 1", cell([a_trial((0, 0, 0), end_ns=0), a_trial((10, 9, 11))])),
+        (cell([a_trial((100, 110), end_ns=108 * MS)]), "severe", "1 of 1", cell([a_trial(end_ns=None)])),
         (
             cell([a_trial(counts=(1, 3, 2))]), "severe", "1 of 1",
             cell([a_trial(counts=(0, 2, 2)), a_trial(()), a_trial((9, 8), status="failed")]),

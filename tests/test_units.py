@@ -129,5 +129,9 @@ def test_times_carry_the_unit_that_keeps_them_readable(seconds: float, text: str
     assert seconds_text(seconds) == text
 
 
+def test_a_time_without_end_is_no_time() -> None:
+    assert seconds_text(math.inf) == seconds_text(-math.inf).split()[0] == seconds_text(math.nan) == "–"
+
+
 def test_times_may_be_rounded_to_fewer_digits() -> None:
     assert seconds_text(5.2356, 2) == "5.2 s"

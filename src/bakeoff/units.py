@@ -62,5 +62,7 @@ def seconds_text(seconds: float, digits: int = 3) -> str:
         return f"{significant(seconds * 1000, digits)} ms"
     if seconds < 100:
         return f"{significant(seconds, digits)} s"
+    if not math.isfinite(seconds):
+        return "–"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"

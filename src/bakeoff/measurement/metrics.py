@@ -21,6 +21,7 @@ from bakeoff.stats.intervals import Interval, mean_interval, ratio_of_sums
 _S = 1e9
 _SHORTEST_S, _LONGEST_S = 1e-9, 1e9
 """What a clock can have measured: a nanosecond to three decades. A server may claim anything."""
+LONGEST_NS = round(_LONGEST_S * _S)
 
 
 def output_tokens(trial: Trial) -> int | None:
@@ -40,19 +41,19 @@ def tokens_from(trial: Trial) -> str:
 
 
 def ttft_s(trial: Trial) -> float | None:
-    return trial.timeline.at_ns[0] / _S if trial.timeline.at_ns else None
+    return _seconds(trial.timeline.at_ns[0]) if trial.timeline.at_ns else None
 
 
 def ttfa_s(trial: Trial) -> float | None:
     """None where no answer came, as when the reasoning never ended; equal to TTFT without reasoning."""
     first = trial.timeline.kinds.find(ANSWER)
-    return trial.timeline.at_ns[first] / _S if first >= 0 else None
+    return _seconds(trial.timeline.at_ns[first]) if first >= 0 else None
 
 
 def decode_span_s(trial: Trial) -> float | None:
     """First to last chunk with text; None where they arrived as one."""
     at_ns = trial.timeline.at_ns
-    return (at_ns[-1] - at_ns[0]) / _S if len(at_ns) > 1 and at_ns[-1] > at_ns[0] else None
+    return (_seconds(at_ns[-1] - at_ns[0]) or None) if len(at_ns) > 1 else None
 
 
 def decode_intervals(trial: Trial) -> int | None:
@@ -87,12 +88,17 @@ def coarse_chunks(trial: Trial) -> int:
 
 
 def latency_s(trial: Trial) -> float | None:
-    return None if trial.end_ns is None else trial.end_ns / _S
+    return None if trial.end_ns is None else _seconds(trial.end_ns)
 
 
 def load_s(trial: Trial) -> float | None:
     seconds = trial.engine.load_s
     return seconds if seconds is not None and 0 <= seconds <= _LONGEST_S else None
+
+
+def _seconds(ns: int) -> float | None:
+    """None where no clock can have measured it: before the request, or decades after it."""
+    return ns / _S if 0 <= ns <= LONGEST_NS else None
 
 
 def evaluated_prompt_tokens(trial: Trial) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from bakeoff.analysis.findings.base import Cell, Finding
@@ -16,7 +17,7 @@ COARSE_SHARE = 0.05
 
 
 def impossible_times(cell: Cell) -> Finding | None:
-    """Chunks before the request, out of order or after the end, or a count of tokens that falls."""
+    """Chunks before the request, out of order by over 1 ms, after the end or decades late, or a count that falls."""
     odd = [t for t in cell.ok if not _in_order(t)]
     if not odd:
         return None
@@ -31,7 +32,13 @@ def impossible_times(cell: Cell) -> Finding | None:
 def _in_order(trial: Trial) -> bool:
     at, counts = trial.timeline.at_ns, trial.timeline.tokens or ()
     ends = (0, *at, trial.end_ns if trial.end_ns is not None else (at[-1] if at else 0))
-    return all(a <= b for a, b in pairwise(ends)) and all(a <= b for a, b in pairwise((0, *counts)))
+    first = not at or at[0] >= 0
+    return first and _rises(ends, CLOCK_STEP_NS) and _rises((0, *counts)) and ends[-1] <= metrics.LONGEST_NS
+
+
+def _rises(values: Sequence[int], slack: int = 0) -> bool:
+    """Whether none is smaller than the one before, but for the slack between a user's clock and the kernel's."""
+    return all(a - b <= slack for a, b in pairwise(values))
 
 
 def clock_step(cell: Cell) -> Finding | None:
