@@ -17,6 +17,7 @@ VERBS = {
     "run": "How fast is it really, with how much memory?",
     "runs": "List, show, resume and export what was measured.",
     "setup": "The exact steps from a bare machine to a first measurement, as a script.",
+    "suites": "List, show and check suites: what to measure, as a file.",
     "synth": "Write a model file of random weights in a real model's exact shape.",
 }
 

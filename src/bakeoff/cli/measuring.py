@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from bakeoff.results.records import Host, Run
@@ -16,15 +17,20 @@ if TYPE_CHECKING:
     from bakeoff.run.plan import Plan
 
 
-def measure(plan: Plan, as_json: bool) -> int:
-    """Measure all that is in a plan and show it; the exit code."""
+def measure(plan: Plan, as_json: bool, left_out: Sequence[tuple[str, str]] = ()) -> int:
+    """Measure all that is in a plan and show it; the exit code. ``left_out``: what it does not hold, and why."""
     from bakeoff.folders import runs_folder
     from bakeoff.hardware.host import this_host
+    from bakeoff.results.records import CellFailed, EntrantEnded
     from bakeoff.run.file import RunFile
 
     host = this_host()
     command_line = shlex.join(["bakeoff", *sys.argv[1:]])
-    return _do(plan, RunFile.new(runs_folder(), command_line, plan, host), host, as_json)
+    file = RunFile.new(runs_folder(), command_line, plan, host)
+    for number, (subject, why) in enumerate(left_out, len(plan.entrants)):
+        file.hold(CellFailed(subject=subject, error=why, entrant=number))
+        file.hold(EntrantEnded(entrant=number))
+    return _do(plan, file, host, as_json)
 
 
 def resume(path: Path, as_json: bool) -> int:

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from bakeoff.cli.engine_options import engine_options, named, settings_of, with_context
+from bakeoff.cli.suite_options import check_suite_options, suite_options
 from bakeoff.errors import UsageError
 
 if TYPE_CHECKING:
+    from bakeoff.run.plan import Plan
     from bakeoff.workload.asked import Asked
 
 
@@ -101,10 +104,18 @@ def measuring_options(command: _F) -> _F:
 @click.option("--context", type=click.IntRange(16, 10_000_000), help="Context length. [default: 2048; vllm: 4096]")
 @click.option("--prompt", "prompts", multiple=True, metavar="TEXT|@FILE", help="Own prompt; may be repeated.")
 @click.option("--prompt-tokens", type=click.IntRange(1, 10_000_000), help="Send so many random token ids instead.")
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="SHAPE",
+    help="A stated length: pp512, tg128, pp512+tg128, 'tg128 @ d4096', chat, code, summary, long. Repeatable.",
+)
 @click.option("--cache", type=click.Choice(["cold", "warm"]), default="cold", show_default=True,
               help="warm: repeat one prompt with the engine's cache left on.")  # fmt: skip
 @click.option("--temperature", type=click.FloatRange(0, 5), default=0.0, show_default=True)
 @engine_options
+@suite_options
 @measuring_options
 def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any) -> int:
     """Measure SUBJECTs, each written ENGINE:MODEL[@QUANT].
@@ -118,17 +129,44 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
       bakeoff run ollama:deepseek-r1:7b
       bakeoff run vllm:r1-7b@bf16
       bakeoff run openai:NAME --url http://127.0.0.1:8000
+      bakeoff run llamacpp:smollm2 --shape pp512 --shape "tg128 @ d4096" --context 8192
+      bakeoff run --suite article --dry-run
 
     Without a SUBJECT: what an Ollama server holds, else SmolLM2 on the embedded engine.
 
     Without --prompt: a word problem and a coding task; for synthetic weights, token ids.
     """
+    from bakeoff.cli.dry_run import foresee, show_dry_run, without_skipped
     from bakeoff.cli.measuring import measure
+    from bakeoff.cli.suite_options import ask_first, suite_plan
+
+    check_suite_options(options)
+    options["seed"] = seed
+    if options["suite"] is None:
+        plan = _plan(subjects, options)
+        return show_dry_run(foresee(plan, "This run"), as_json) if options["dry_run"] else measure(plan, as_json)
+    plan = suite_plan(subjects, options, _given, lambda: _default_subjects(options["url"]))
+    if not options["dry_run"]:
+        ask_first(plan, options["suite"], options["yes"])
+    run = foresee(plan, f"The suite {options['suite']}", try_anyway=options["try_anyway"])
+    if options["dry_run"]:
+        return show_dry_run(run, as_json)
+    plan, left_out = without_skipped(plan, run)
+    return measure(plan, as_json, left_out)
+
+
+def _given(name: str) -> bool:
+    """Whether the command line says something of that option."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _plan(subjects: tuple[str, ...], options: dict[str, Any]) -> Plan:
+    """What the command line asks for, without a suite."""
     from bakeoff.engines.subjects import parse_subject
     from bakeoff.run.plan import Entrant, Plan, Protocol
     from bakeoff.workload.asked import Asked
 
-    context = options["context"]
+    context = options["context"] or _context_of_shapes(options["shapes"])
     options["context"] = context or Asked().context
     settings = settings_of(options)
     asked = _asked(options)
@@ -136,26 +174,41 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
     wanted = named([(parse_subject(text), with_context(text, each, context)) for text in texts for each in settings])
     protocol = Protocol(
         runs=options["runs"],
-        seed=seed,
+        seed=options["seed"],
         precision=options["precision"],
         time_budget_s=options["time_budget"],
         anchors=Protocol().anchors if options["anchors"] else 0,
     )
-    return measure(Plan(tuple(Entrant(subject, each, asked) for subject, each in wanted), protocol), as_json)
+    return Plan(tuple(Entrant(subject, each, asked) for subject, each in wanted), protocol)
+
+
+def _context_of_shapes(shapes: tuple[str, ...]) -> int | None:
+    """The context that the longest of them needs, where it is more than the usual one."""
+    from bakeoff.workload.asked import Asked
+    from bakeoff.workload.shapes import parse_shape
+
+    needed = max((shape.prompt_tokens + shape.max_tokens for shape in map(parse_shape, shapes)), default=0)
+    return needed if needed > Asked().context else None
 
 
 def _asked(options: dict[str, Any]) -> tuple[Asked, ...]:
-    """The workloads: one for each prompt, or for a number of token ids, else what suits the model."""
+    """The workloads: one for each prompt and shape, or for a number of token ids, else what suits the model."""
     from bakeoff.workload.asked import Asked
     from bakeoff.workload.prompts import read_prompt
+    from bakeoff.workload.shapes import parse_shape
 
     if options["prompts"] and options["prompt_tokens"]:
         raise UsageError("--prompt and --prompt-tokens exclude each other: a prompt has its own length.")
+    if options["shapes"] and (options["prompt_tokens"] or _given("max_tokens")):
+        raise UsageError("--shape states its lengths itself, such as pp512+tg128: leave --prompt-tokens and "
+                         "--max-tokens out.")  # fmt: skip
     common = {name: options[name] for name in ("max_tokens", "context", "cache", "temperature")}
-    prompts = [read_prompt(text) for text in options["prompts"]]
-    if not prompts:
-        return (Asked(prompt_tokens=options["prompt_tokens"], **common),)
-    return tuple(Asked(name=prompt.name, prompt=prompt.text, **common) for prompt in prompts)
+    asked = [Asked(name=each.name, prompt=each.text, **common) for each in map(read_prompt, options["prompts"])]
+    asked += [
+        Asked(name=shape.name, shape=shape.name, **{**common, "max_tokens": shape.max_tokens})
+        for shape in map(parse_shape, options["shapes"])
+    ]
+    return tuple(asked) or (Asked(prompt_tokens=options["prompt_tokens"], **common),)
 
 
 def _default_subjects(url: str | None) -> list[str]:

@@ -63,6 +63,11 @@ def synthesize(
     return path
 
 
+def synthetic_name(arch: Architecture, quant: str) -> str:
+    """The file's name that ``synthesize`` gives a model with a short name. Raises UsageError on no quantization."""
+    return _file_name(arch, recipes.quant_name(quant), None, 0)
+
+
 def synthetic_prompt(vocab: int, count: int, seed: int) -> list[int]:
     """Random token ids, the same for the same seed, without the special tokens at either end of a vocabulary.
 
