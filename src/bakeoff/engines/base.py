@@ -12,6 +12,7 @@ from typing import Literal, Protocol, Self, runtime_checkable
 
 from msgspec import Struct
 
+from bakeoff.clock import Clock
 from bakeoff.results.records import EngineCounts, EngineTimings, MemoryPart, Model, Start, Usage
 
 
@@ -158,6 +159,14 @@ class Connecting(Protocol):
     async def ready(self, count: int) -> None:
         """Have ``count`` open and unused, and keep as many; 0 closes them. Raises EngineError."""
         ...
+
+
+@runtime_checkable
+class KeepsTime(Protocol):
+    """An engine whose times are of a clock of its own."""
+
+    @property
+    def clock(self) -> Clock: ...
 
 
 def _grown(before: int | None, after: int | None) -> int | None:

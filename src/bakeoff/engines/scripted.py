@@ -5,16 +5,18 @@ It keeps no real time at all, so its figures are exactly what the script says, a
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from bakeoff.engines.base import Begun, Capabilities, Chunk, Description, Finished, Request, StreamEvent
+from bakeoff.engines.invented import InventedTime
 from bakeoff.errors import (
     BrokenReply,
     EngineCrashed,
@@ -53,12 +55,16 @@ class Script(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an engine behaves: one turn a request, the last one repeated. ``start`` is what goes wrong on entering.
 
     ``spread`` is by what share at most a request is slower or faster than its turn says: drawn from its seed.
+    ``slots`` requests are answered at once, the others wait; each other one makes a token slower by the share
+    ``batch_cost``.
     """
 
     turns: tuple[Turn, ...] = (Turn(),)
     prompt_tokens: int = 40
     prefill_tps: float = 400.0
     spread: float = 0.0
+    slots: Annotated[int, Meta(ge=1)] = 1024
+    batch_cost: Annotated[float, Meta(ge=0)] = 0.0
     exact_length: bool = True
     reports_cache: bool = True
     opens_thinking: bool | None = None
@@ -96,7 +102,10 @@ class Scripted:
         self._name = name
         self._script = script or script_named(name)
         self._requests = 0
-        self._now_ns = 0
+        self._time = InventedTime()
+        self._slots = asyncio.Semaphore(self._script.slots)
+        self._answering = 0
+        self._together = False
 
     async def __aenter__(self) -> Self:
         if self._script.start == "unreachable":
@@ -124,26 +133,46 @@ class Scripted:
             opens_thinking=script.opens_thinking,
         )
 
+    @property
+    def clock(self) -> InventedTime:
+        """The time that it invents."""
+        return self._time
+
+    async def ready(self, count: int) -> None:
+        """With streams to come, time passes for all of them together; without, each request has it for itself."""
+        self._together = count > 0
+
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         script = self._script
         turn = _varied(script.turns[min(self._requests, len(script.turns) - 1)], script.spread, request.seed)
         self._requests += 1
-        begun_ns = self._now_ns
-        yield Begun(begun_ns)
+        yield Begun(self._time.now_ns())
+        async with self._slots:
+            self._answering += 1
+            try:
+                async for event in self._answer(turn, request):
+                    yield event
+            finally:
+                self._answering -= 1
+
+    async def _answer(self, turn: Turn, request: Request) -> AsyncIterator[StreamEvent]:
+        script = self._script
         count = min(request.max_tokens, turn.stop_after or request.max_tokens)
-        at_ns = begun_ns + round((turn.ttft_s + (turn.load_s or 0)) * _S)
-        first_ns = at_ns
+        first_ns = at_ns = self._time.now_ns() + round((turn.ttft_s + (turn.load_s or 0)) * _S)
         for token in range(0, count, turn.tokens_per_chunk):
             if turn.fault is not None and (token >= turn.fault_after or turn.fault == "refused"):
                 raise _fault(turn.fault)
-            at_ns = first_ns + round(token * turn.tpot_s * _S)
+            if token:
+                at_ns += round(turn.tokens_per_chunk * turn.tpot_s * self._crowding() * _S)
+            await self._pass(at_ns)
             thinking, text = _piece(script, turn, token)
             running = min(count, token + turn.tokens_per_chunk)
             counted = running if turn.reports_usage and turn.tokens_per_chunk > 1 else None
             yield Chunk(at_ns, text, thinking, counted)
         if turn.fault is not None:
             raise _fault(turn.fault)
-        self._now_ns = at_ns + _S
+        if not self._together:
+            self._time.jump(at_ns + _S)
         yield Finished(
             at_ns=at_ns,
             finish="length" if count == request.max_tokens else "stop",
@@ -151,6 +180,16 @@ class Scripted:
             timings=_timings(script, turn, count, (at_ns - first_ns) / _S),
             clock="scripted",
         )
+
+    def _crowding(self) -> float:
+        """How much longer a token takes than alone."""
+        return 1 + self._script.batch_cost * (self._answering - 1)
+
+    async def _pass(self, at_ns: int) -> None:
+        if self._together:
+            await self._time.until(at_ns)
+        else:
+            self._time.jump(at_ns)
 
 
 def _varied(turn: Turn, spread: float, seed: int) -> Turn:
