@@ -64,15 +64,15 @@ class TreePeak:
         self._totals: list[int] = []
         self._most = 0
 
-    def start(self) -> None:
-        """Begin a window."""
+    def start(self) -> tuple[int, ...]:
+        """Begin a window; the processes that live."""
         self._members, self._totals, self._most = {}, [], 0
         for pid in self._tree():
             mark_is_new = self._reset(pid)
             held = self._read(pid)
             if held is not None:
                 self._members[pid] = _Member(0 if mark_is_new else held.most)
-        self.sample()
+        return self.sample()
 
     def sample(self) -> tuple[int, ...]:
         """Look once; the processes that live. One that is new since the window began has its whole life in it."""
