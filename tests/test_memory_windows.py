@@ -40,11 +40,11 @@ def test_a_process_alone_has_the_kernels_mark_as_its_peak(kernel: FakeKernel) ->
     kernel.process(100, 2 * GIB)
     meter = LinuxMemory(kernel, [100])
     meter.start()
+    assert Path(f"{kernel.root}/proc/100/clear_refs").read_text() == "5"
     kernel.process(100, 2 * GIB, most=5 * GIB)
     found = of(meter.finish(3.0), "memory_bytes")
     assert (found.scope, found.low, found.high, found.samples) == ("process", 2 * GIB, 5 * GIB, 2)
     assert found.method == "the kernel's high-water marks"
-    assert Path(f"{kernel.root}/proc/100/clear_refs").read_text() == "5"
 
 
 def test_weights_that_workers_share_are_in_the_peak_once(kernel: FakeKernel) -> None:
