@@ -43,7 +43,7 @@ def resume(path: Path, as_json: bool) -> int:
     host = this_host()
     plan_to_resume(read_run(path), host)
     file = RunFile.old(path, host)  # from here on nobody else writes it
-    before = read_run(path)
+    before = read_run(path, to_resume=True)
     return _do(plan_to_resume(before, host), file, host, as_json, before)
 
 

@@ -164,8 +164,11 @@ def check_writable(path: Path) -> None:
         raise _cannot_write(path, error, _ELSEWHERE) from error
 
 
-def read_run(path: Path) -> Run:
-    """Read a whole run file. Raises FileError where it is not one, or one from a later version."""
+def read_run(path: Path, *, to_resume: bool = False) -> Run:
+    """Read a whole run file. Raises FileError where it is not one, or one from a later version.
+
+    ``to_resume``: as it will be once a RunResumed stands behind it.
+    """
     records = _records(path)
     started = next(records, None)
     if not isinstance(started, RunStarted):
@@ -179,6 +182,8 @@ def read_run(path: Path) -> Run:
             _forget_what_is_done_again(found)
         found[type(record)].append(record)
         ended = record if isinstance(record, RunEnded) else None
+    if to_resume:
+        _forget_what_is_done_again(found)
     cells = found[CellOpened]
     numbers = {cell.cell for cell in cells}
     of_cells = (record for kind in _OF_A_CELL for record in found[kind])

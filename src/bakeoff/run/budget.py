@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TypeVar
+
+from bakeoff.results.records import Run
 
 _K = TypeVar("_K")
 
@@ -29,3 +32,15 @@ def that_fit(next_s: Mapping[_K, float], left_s: float) -> set[_K]:
 def left_s(until_ns: int | None, now_ns: int) -> float:
     """Seconds until then; infinity where there is no end."""
     return math.inf if until_ns is None else (until_ns - now_ns) / 1e9
+
+
+def spent_s(run: Run) -> float:
+    """What an interrupted run has used of its time: in each part of it, from its beginning to its last trial's end."""
+    begins = [run.started.started, *(resumed.resumed for resumed in run.resumed)]
+    spent = 0.0
+    for begin, until in zip(begins, [*begins[1:], "~"], strict=True):
+        last = max((t for t in run.trials if begin <= t.started < until), key=lambda t: t.started, default=None)
+        if last is not None:
+            span = datetime.fromisoformat(last.started) - datetime.fromisoformat(begin)
+            spent += span.total_seconds() + (last.end_ns or 0) / 1e9
+    return spent

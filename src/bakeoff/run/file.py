@@ -69,9 +69,9 @@ class RunFile:
             del self._held[0]
 
     def end(self, status: Literal["done", "interrupted", "failed"]) -> None:
-        """Write the last line, where there is any other, and close."""
+        """Write the last line, where there is any other or an old run turns out to be done, and close."""
         try:
-            if self.written:
+            if self.written or (self.is_old and status == "done"):
                 self._held.clear()
                 self.write(RunEnded(ended=utc_now(), status=status))
         finally:

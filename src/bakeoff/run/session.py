@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from bakeoff.clock import now_ns
 from bakeoff.errors import BakeoffError, EngineError, Interrupted, UsageError
 from bakeoff.results.records import CellFailed, Run
-from bakeoff.run.budget import left_s, share_s
+from bakeoff.run.budget import left_s, share_s, spent_s
 from bakeoff.run.contestant import Contestant, Observer
 from bakeoff.run.file import RunFile
 from bakeoff.run.plan import Entrant, Plan, expected_cells
@@ -31,7 +31,9 @@ def run_all(
     predictor: Predictor | None = None,
     before: Run | None = None,
 ) -> list[BakeoffError]:
-    """Measure what is in the plan and not in ``before``; give the errors of what could not be, which the file holds.
+    """Measure what is in the plan; give the errors of what could not be measured, which the file holds as well.
+
+    ``before`` is what the run has already, read to be resumed: that is left alone.
 
     Raises Interrupted on Ctrl-C and FileError where the file cannot be written or is of something that has changed;
     everything measured is kept.
@@ -76,6 +78,7 @@ class _Invocation:
         ended = {record.entrant for record in before.entrant_ends} if before else set()
         self._left = [number for number in range(len(plan.entrants)) if number not in ended]
         self._resumed = before is not None
+        self._spent_s = spent_s(before) if before else 0.0
         self.errors: list[BakeoffError] = []
         self.broke_off = False
 
@@ -83,7 +86,7 @@ class _Invocation:
         """Making is done outside the event loop, which would hold Ctrl-C back until it is done."""
         entrants = self._plan.entrants
         budget_s = self._plan.protocol.time_budget_s
-        until_ns = None if budget_s is None else now_ns() + round(budget_s * 1e9)
+        until_ns = None if budget_s is None else now_ns() + round((budget_s - self._spent_s) * 1e9)
         with _event_loop() as loop:
             while self._left:
                 measure = partial(self._measure, self._left[0], self._share_ns(until_ns))
