@@ -65,7 +65,7 @@ def a_window(**changes: Any) -> Window:
 
 lost = a_trial(status="failed", error="The server broke off")
 cut = a_trial(status="truncated", error="interrupted by the user")
-THREE = Asked(options={"--runs": "3"}, runs=3)
+THREE = Asked(runs=3)
 
 
 def every_case(cases: Cases) -> pytest.MarkDecorator:

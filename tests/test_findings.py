@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from bakeoff.analysis.findings import CHECKS, Asked, Check, asked, findings_of
-from bakeoff.analysis.findings.asked import options_of
 from bakeoff.cli.run import command
 from bakeoff.measurement.metrics import METRICS
 from bakeoff.results.records import EngineTimings, RunEnded, Trial
+from bakeoff.run.plan import Plan, Protocol
 from tests import (
     test_findings_answers,
     test_findings_engine,
@@ -82,41 +82,27 @@ def test_a_sound_cell_has_no_findings() -> None:
 # What the user asked for
 
 
-def test_options_are_read_from_the_command_line_however_they_were_written() -> None:
-    assert options_of("bakeoff run ollama:x --runs 3 --time-budget=10m --json --prompt 'a b' --raw") == {
-        "--runs": "3", "--time-budget": "10m", "--json": "", "--prompt": "a b", "--raw": "",
-    }  # fmt: skip
-    assert options_of("bakeoff run 'torn") == {}
-    assert options_of("") == {}
-
-
-def asked_by(command: str = "bakeoff run", plan: dict[str, object] | None = None, status: str | None = None) -> Asked:
+def asked_by(plan: dict[str, object] | None, status: str | None = None) -> Asked:
     run = a_run(ended=RunEnded(ended="", status=status) if status else None)  # type: ignore[arg-type]
-    return asked(structs.replace(run, started=structs.replace(run.started, command=command, plan=plan)))
+    return asked(structs.replace(run, started=structs.replace(run.started, plan=plan)))
 
 
-def test_the_number_of_trials_is_that_of_the_plan_else_of_the_command_line() -> None:
-    assert asked_by("bakeoff run --runs 3").runs == 3
-    assert asked_by("bakeoff run --runs 3", {"protocol": {"runs": 7}}).runs == 7
-    assert asked_by("bakeoff run --runs 3", {"protocol": {"runs": None}}).runs is None
-    assert asked_by("bakeoff run --runs auto").runs is None
-    odds: list[object] = [[], {"runs": True}, {"runs": [1]}, {"runs": "x"}]
-    for odd in odds:
-        assert asked_by("bakeoff run", {"protocol": odd}).runs is None
+def test_what_was_asked_for_is_that_of_the_plan() -> None:
+    own = Plan((), Protocol(runs=7, time_budget_s=90.0)).as_record()
+    assert asked_by(own, "done") == Asked(runs=7, time_budget_s=90.0)
+    assert asked_by(Plan(()).as_record(), "done") == Asked()
+
+
+@pytest.mark.parametrize("protocol", [[], {"runs": True}, {"runs": [1]}, {"runs": "x"}, {"time_budget_s": 1e308}, None])
+def test_a_plan_that_is_none_says_nothing(protocol: object) -> None:
+    assert asked_by({"protocol": protocol}, "done") == Asked()
+    assert asked_by({}, "done") == asked_by(None) == Asked()
 
 
 def test_only_a_run_with_a_plan_that_did_not_end_well_can_be_resumed() -> None:
     for status, can in ((None, True), ("interrupted", True), ("failed", True), ("done", False)):
-        assert (asked_by(plan={}, status=status).unfinished is not None) == can
-    assert asked_by(plan=None).unfinished is None
-
-
-def test_a_suite_is_told_what_to_write_in_it() -> None:
-    suite = Asked(options={"--suite": "mine.toml"})
-    assert suite.take("--runs", "auto") == 'runs = "auto" in the suite'
-    assert suite.take("--max-tokens", 64) == "max_tokens = 64 in the suite"
-    assert Asked(options={"--suite": "mine.toml", "--runs": "3"}).take("--runs", "auto") == "--runs auto"
-    assert Asked().take("--max-tokens", 64) == "--max-tokens 64"
+        assert (asked_by({}, status).unfinished is not None) == can
+    assert asked_by(None).unfinished is None
 
 
 WHY_MISSING = {

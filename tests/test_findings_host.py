@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from bakeoff.analysis.findings import Check, host, memory, unlike_hosts
-from bakeoff.results.records import CooledDown, Gpu
+from bakeoff.results.records import CooledDown, Gpu, Reading
 from tests.finding_cases import (
     Case,
     Cases,
@@ -25,6 +25,10 @@ from tests.hand_made import a_host, a_trial
 
 def pause(waited_s: float, recovered: bool) -> CooledDown:
     return CooledDown(cell=0, purpose="timed", index=0, reason="too hot", waited_s=waited_s, recovered=recovered)
+
+
+def from_disk(fetched: float, mapped: float, resident: float) -> tuple[Reading, ...]:
+    return read("disk_read_bytes", fetched) + read("mapped_bytes", mapped) + read("mapped_resident_bytes", resident)
 
 
 CASES: Cases = {
@@ -104,6 +108,17 @@ CASES: Cases = {
             cell([a_trial(readings=read("pressure_share", 0.4)), a_trial(readings=read("pressure_share", 0.05))]),
             "warning", "in 1 of 2 trials programs waited for memory for up to 40% of the time",
             cell([a_trial(readings=read("pressure_share", 0.05))]),
+        ),
+    ],
+    memory.weights_from_disk: [
+        (
+            cell([a_trial(readings=from_disk(1.3e9, 4.7e9, 1.2e9)), a_trial(readings=from_disk(0, 4.7e9, 1.2e9))]),
+            "severe", "in 1 of 2 trials .* up to 1.30 GB from the disk; of 4.70 GB of weights .* 1.20 GB were",
+            cell([a_trial(readings=from_disk(0, 4.7e9, 1.2e9))]),
+        ),
+        (
+            cell([a_trial(readings=from_disk(60e6, 4.7e9, 4.6e9))]), "warning", "60.0 MB from the disk",
+            cell([a_trial(readings=from_disk(40e6, 4.7e9, 4.6e9)), a_trial(readings=from_disk(9e9, 0, 0))]),
         ),
     ],
 }  # fmt: skip

@@ -81,7 +81,7 @@ def test_advice_about_too_few_trials_knows_why_there_are_so_few() -> None:
     assert advice(asked=THREE).endswith("Take --runs auto, or at least 5: it was 3.")
     assert advice(asked=Asked(runs=20, unfinished="2026-a")).endswith("'bakeoff runs resume 2026-a' goes on with it.")
     spent = CellEnded(cell=0, by="budget")
-    assert advice(ended=spent, asked=Asked(options={"--time-budget": "10m"})).endswith("more than --time-budget 10m.")
+    assert advice(ended=spent, asked=Asked(time_budget_s=600.0)).endswith("more than --time-budget 600s.")
     assert advice().endswith("Take --runs auto, or at least 5.")
 
 
@@ -94,8 +94,8 @@ def test_advice_about_a_wide_interval_names_the_number_that_was_asked_for() -> N
 
 def test_advice_about_the_budget_names_the_precision_that_it_sufficed_for() -> None:
     spent = CellEnded(cell=0, by="budget", half_width=0.083, wanted=0.03)
-    finding = found(trials.budget_cut, cell([a_trial()], ended=spent, asked=Asked(options={"--time-budget": "2m"})))
-    assert "more than --time-budget 2m" in finding.advice
+    finding = found(trials.budget_cut, cell([a_trial()], ended=spent, asked=Asked(time_budget_s=120.0)))
+    assert "more than --time-budget 120s" in finding.advice
     assert "--precision 9% would have been reached" in finding.advice
 
 

@@ -42,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     host.cooled_down,
     memory.swapped,
     memory.memory_pressure,
+    memory.weights_from_disk,
     host.busy_host,
     host.on_battery,
     memory.other_models,

@@ -62,7 +62,7 @@ def early_stop(cell: Cell) -> Finding | None:
     if not stopped:
         return None
     shortest = f", the shortest after {min(short)}" if short else ""
-    lower = cell.asked.take("--max-tokens", min(short)) if short and min(short) > 1 else "a lower --max-tokens"
+    lower = f"--max-tokens {min(short)}" if short and min(short) > 1 else "a lower --max-tokens"
     return Finding(
         code="early_stop",
         severity="warning",
@@ -81,7 +81,7 @@ def thinking_cut(cell: Cell) -> Finding | None:
         code="thinking_cut",
         severity="info",
         evidence=f"{len(cut)} of {len(cell.ok)} answers still thought at {most} tokens",
-        advice=f"There is no time to the first answer; {cell.asked.take('--max-tokens', 4 * most)} may show one.",
+        advice=f"There is no time to the first answer; --max-tokens {4 * most} may show one.",
     )
 
 
@@ -94,5 +94,5 @@ def context_exceeds_training(cell: Cell) -> Finding | None:
         code="context_exceeds_training",
         severity="warning",
         evidence=f"context {context}, but the model was trained to {trained}",
-        advice=f"Answers beyond {trained} tokens are not to be trusted: take {cell.asked.take('--context', trained)}.",
+        advice=f"Answers beyond {trained} tokens are not to be trusted: take --context {trained}.",
     )

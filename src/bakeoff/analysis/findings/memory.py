@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from bakeoff.analysis.findings.base import Cell, Finding
+from bakeoff.results.records import Trial, Window
 from bakeoff.units import bytes_text
 
 SWAPPED_BYTES = 4 << 20
 PRESSURE_SHARE = 0.05
+READ_BYTES, READ_SHARE, MUCH_SHARE = 16 << 20, 0.01, 0.1
+"""Of mapped weights: what a trial may read from the disk unremarked, and from when on that is its speed."""
 
 
 def swapped(cell: Cell) -> Finding | None:
@@ -34,6 +37,28 @@ def memory_pressure(cell: Cell) -> Finding | None:
         "time",
         advice=f"Weights may have been dropped and read again from the disk. {_smaller(cell)}",
     )
+
+
+def weights_from_disk(cell: Cell) -> Finding | None:
+    """The engine read over 16 MiB and 1 % of its mapped weights from the disk in a trial; severe from 10 % on."""
+    told = [(_told(each, "disk_read_bytes"), _told(each, "mapped_bytes"), each) for each in cell.watched]
+    again = [each for each in told if each[1] > 0 and each[0] > max(READ_BYTES, READ_SHARE * each[1])]
+    if not again:
+        return None
+    read, mapped, worst = max(again, key=lambda each: each[0])
+    resident = _told(worst, "mapped_resident_bytes")
+    return Finding(
+        code="weights_from_disk",
+        severity="severe" if read > MUCH_SHARE * mapped else "warning",
+        evidence=f"in {cell.of(again)} the engine read up to {bytes_text(read)} from the disk; of {bytes_text(mapped)} "
+        f"of weights that it maps, {bytes_text(resident)} were in memory",
+        advice=f"Weights that do not stay in memory are read at the disk's speed. {_smaller(cell)}",
+    )
+
+
+def _told(watched: Trial | Window, quantity: str) -> float:
+    """The sum of a quantity around one trial or window; 0 where nothing told."""
+    return sum(reading.value or 0 for reading in watched.readings if reading.quantity == quantity)
 
 
 def _smaller(cell: Cell) -> str:

@@ -27,7 +27,7 @@ def larger_context(cell: Cell, tokens: int | None = None) -> str:
         return f"Start the server with more context ({_CONTEXT[engine]}{number or ' N'})"
     if cell.opened.subject.attached and engine == "openai":
         return "Start the server with more context"
-    return f"Take {cell.asked.take('--context', tokens)}" if tokens is not None else "Raise --context"
+    return f"Take --context {tokens}" if tokens is not None else "Raise --context"
 
 
 def cache_off(cell: Cell) -> str:

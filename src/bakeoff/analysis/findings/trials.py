@@ -26,14 +26,14 @@ def too_few_trials(cell: Cell) -> Finding | None:
 
 def _more_trials(cell: Cell) -> str:
     """How to get more, as a sentence that knows why there are so few."""
-    asked, auto = cell.asked, cell.asked.take("--runs", "auto")
+    asked = cell.asked
     if asked.runs is not None and asked.runs < FEWEST_TRIALS:
-        return f"Take {auto}, or at least {FEWEST_TRIALS}: it was {asked.runs}."
+        return f"Take --runs auto, or at least {FEWEST_TRIALS}: it was {asked.runs}."
     if asked.unfinished is not None:
         return f"The run was cut short: 'bakeoff runs resume {asked.unfinished}' goes on with it."
     if cell.ended is not None and cell.ended.by == "budget":
         return f"The time was used up: give it more than {_budget(cell)}."
-    return f"Take {auto}, or at least {FEWEST_TRIALS}."
+    return f"Take --runs auto, or at least {FEWEST_TRIALS}."
 
 
 def wide_interval(cell: Cell) -> Finding | None:
@@ -44,8 +44,7 @@ def wide_interval(cell: Cell) -> Finding | None:
     half = (figure.high - figure.low) / 2 / figure.point
     if half <= WIDE_HALF_WIDTH:
         return None
-    auto = cell.asked.take("--runs", "auto")
-    more = f"with {auto} instead of {cell.asked.runs}, or" if cell.asked.runs is not None else "with"
+    more = f"with --runs auto instead of {cell.asked.runs}, or" if cell.asked.runs is not None else "with"
     return Finding(
         code="wide_interval",
         severity="severe" if half > HOPELESS_HALF_WIDTH else "warning",
@@ -105,5 +104,5 @@ def _enough(ended: CellEnded) -> str:
 
 def _budget(cell: Cell) -> str:
     """The budget as it was asked for."""
-    value = cell.asked.options.get("--time-budget")
-    return f"--time-budget {value}" if value else "the --time-budget it had"
+    seconds = cell.asked.time_budget_s
+    return f"--time-budget {seconds:.0f}s" if seconds is not None else "the --time-budget it had"
