@@ -87,7 +87,9 @@ def without_skipped(plan: Plan, run: DryRun) -> tuple[Plan, list[tuple[str, str]
     for subject, reason in left_out:
         click.echo(f"! {plain_text(subject)} is {plain_text(reason)}. To try even so: --try-anyway", err=True)
     if not kept:
-        raise UsageError(f"Nothing of {run.what} can be measured here. To try even so: --try-anyway.")
+        raise UsageError(
+            f"Of {run.what[:1].lower()}{run.what[1:]} nothing can be measured here. To try even so: --try-anyway."
+        )
     return structs.replace(plan, entrants=tuple(kept)), left_out
 
 

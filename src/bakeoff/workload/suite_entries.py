@@ -46,7 +46,8 @@ def subjects_of(file: SuiteFile, choice: Choice) -> list[tuple[SubjectEntry, Pla
     for text in choice.subjects:
         matching = [pair for pair in own if text in (pair[0].subject, pair[0].subject.partition("@")[0])]
         if not matching and text.partition(":")[0] not in choice.known:
-            hint = near(text, [entry.subject for entry, _ in own]) if own else "Name its engine too, as ENGINE:MODEL."
+            listed = [name for entry, _ in own for name in (entry.subject.partition("@")[0], entry.subject)]
+            hint = near(text, list(dict.fromkeys(listed))) if own else "Name its engine too, as ENGINE:MODEL."
             raise UsageError(f"{file.name} has no subject {text!r}. {hint}")
         found += matching or [(SubjectEntry(subject=text), ())]
     return found

@@ -59,9 +59,9 @@ def read_suite(text: str) -> SuiteFile:
     if text in built_in():
         file = resources.files("bakeoff.workload").joinpath("suites", f"{text}.toml")
         return SuiteFile(f"{text}.toml", file.read_text(encoding="utf-8"))
-    path = Path(text).expanduser()
     shown = plain_text(text)[:200]
     try:
+        path = Path(text).expanduser()
         if path.stat().st_size > LARGEST_BYTES:
             raise FileError(f"{shown} is larger than {LARGEST_BYTES} bytes: not a suite.")
         content = path.read_text(encoding="utf-8-sig")
@@ -69,7 +69,7 @@ def read_suite(text: str) -> SuiteFile:
         near = difflib.get_close_matches(text, built_in(), 1, 0.5)
         hint = f"Did you mean {near[0]}?" if near else f"In the package: {', '.join(built_in())}."
         raise UsageError(f"There is no suite and no file {shown}. {hint}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         why = "it is not UTF-8 text" if isinstance(error, UnicodeError) else getattr(error, "strerror", None) or error
         raise FileError(f"Cannot read the suite {shown}: {why}.") from error
     return SuiteFile(plain_text(path.name), content, path.parent)

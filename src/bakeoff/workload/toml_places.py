@@ -80,11 +80,12 @@ class Places:
         path: Path = ()
         for key, _ in self._dotted():
             path = self._inside((*path, key))
+            self._keys.setdefault(path, start)
         if many:
             path = path[:-1] if path and isinstance(path[-1], int) else path
             self._lengths[path] = self._lengths.get(path, 0) + 1
             path = (*path, self._lengths[path] - 1)
-        self._keys.setdefault(path, start)
+            self._keys[path] = start
         self._next("]]" if many else "]")
         return path
 
