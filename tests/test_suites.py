@@ -524,17 +524,16 @@ def test_the_screen_of_a_dry_run_holds_in_80_columns(
 def test_ten_thousand_cells_are_foreseen_at_once_and_shown_in_part(
     capsys: pytest.CaptureFixture[str], on: Callable[[str], None], many: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bakeoff.analysis import foreseen as module
+    from bakeoff.planning.fit import fit
 
     on("rtx-4090")
     fits: list[int] = []
-    once = module.fit
 
     def counted(*arguments: Any, **settings: Any) -> Any:
         fits.append(settings["context"])
-        return once(*arguments, **settings)
+        return fit(*arguments, **settings)
 
-    monkeypatch.setattr(module, "fit", counted)
+    monkeypatch.setattr("bakeoff.analysis.foreseen.fit", counted)
     assert main(["run", "--suite", many, "--dry-run"]) == 0
     assert fits == list(range(2000, 3000, 100))  # once for each start, not for each cell
     screen = capsys.readouterr().out

@@ -144,11 +144,11 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
     options["seed"] = seed
     if options["suite"] is None:
         plan = _plan(subjects, options)
-        return show_dry_run(foresee(plan, "This run"), as_json) if options["dry_run"] else measure(plan, as_json)
+        return show_dry_run(foresee(plan, "this run"), as_json) if options["dry_run"] else measure(plan, as_json)
     plan = suite_plan(subjects, options, _given, lambda: _default_subjects(options["url"]))
     if not options["dry_run"]:
         ask_first(plan, options["suite"], options["yes"])
-    run = foresee(plan, f"The suite {options['suite']}", try_anyway=options["try_anyway"])
+    run = foresee(plan, f"the suite {options['suite']}", try_anyway=options["try_anyway"])
     if options["dry_run"]:
         return show_dry_run(run, as_json)
     plan, left_out = without_skipped(plan, run)

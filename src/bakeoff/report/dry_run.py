@@ -111,7 +111,10 @@ def _screen(run: DryRun) -> Iterator[RenderableType]:
     from rich.text import Text
 
     cells = sum(len(start.cells) for start in run.starts)
-    yield Text(f"{plain_text(run.what)} on {plain_text(run.machine)}: {_count(cells, 'cell')}, {run.trials}", "bold")
+    what = plain_text(run.what)
+    yield Text(
+        f"{what[:1].upper()}{what[1:]} on {plain_text(run.machine)}: {_count(cells, 'cell')}, {run.trials}", "bold"
+    )
     yield _table(run.starts)
     yield Text()
     skipped = [start for start in run.starts if start.skip]
