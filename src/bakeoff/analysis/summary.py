@@ -9,6 +9,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from bakeoff.analysis.findings import Asked, Cell, Finding, asked, findings_of
+from bakeoff.analysis.memory_peaks import memory_peaks
 from bakeoff.measurement.metrics import cell_metrics
 from bakeoff.results.records import CellEnded, CellOpened, CooledDown, Figure, Run, Trial, Warmed, Window
 
@@ -113,7 +114,7 @@ def _summed_up(cell: Cell) -> CellSummary:
     return CellSummary(
         opened=cell.opened,
         metrics=cell.metrics,
-        peak_memory_bytes={"process": _peak([each.memory_peak_bytes for each in cell.watched]), **_told(cell)},
+        peak_memory_bytes=memory_peaks(cell),
         trials=Counts(
             ok=len(ok),
             failed=sum(t.status == "failed" for t in timed),
@@ -121,18 +122,3 @@ def _summed_up(cell: Cell) -> CellSummary:
         ),
         findings=tuple(findings_of(cell)),
     )
-
-
-def _told(cell: Cell) -> dict[str, Figure | None]:
-    """What the engine itself says that it held at most, else that it holds, all parts together."""
-    peak = _peak([trial.engine.peak_memory_bytes for trial in cell.ok])
-    if peak is not None:
-        return {"engine": peak}
-    parts = cell.opened.engine_memory
-    return {"engine": Figure(point=sum(part.bytes for part in parts))} if parts else {}
-
-
-def _peak(told: list[int | None]) -> Figure | None:
-    """The highest of the trials' peaks: a peak has no interval."""
-    peaks = [peak for peak in told if peak is not None]
-    return Figure(point=max(peaks), n=len(peaks)) if peaks else None
