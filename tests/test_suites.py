@@ -639,6 +639,15 @@ def test_what_does_not_go_together_is_a_sentence(
     assert said in capsys.readouterr().err
 
 
+def test_what_would_not_be_sent_is_refused_and_not_recorded_as_if_it_were(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[settings]\nsampling = { temperature = 0.6, top_p = 0.95 }")
+    assert main(["run", "scripted:steady", "--suite", str(path)]) == 2
+    assert "asks for a top_p, which a run does not send" in capsys.readouterr().err
+
+
 def test_shapes_on_the_command_line_bring_the_context_that_they_need(capsys: pytest.CaptureFixture[str]) -> None:
     document = foreseen(capsys, "llamacpp:r1-7b", "--synthetic", "--shape", "long", "--shape", "tg16 @ d64")
     keys = ("workload", "prompt_tokens", "max_tokens", "context")
