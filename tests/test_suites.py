@@ -199,7 +199,7 @@ def test_a_file_that_is_no_suite_is_refused_with_what_it_is(tmp_path: Path) -> N
         read_suite(str(tmp_path))
     with pytest.raises(UsageError, match="Did you mean article"):
         read_suite("artcle")
-    with pytest.raises(UsageError, match="In the package: article, quick"):
+    with pytest.raises(UsageError, match="In the package: article, article-gpu, quick"):
         read_suite("nothing like it\x1b[31m")
     with pytest.raises(FileError, match="Cannot read the suite ~nobody-of-that-name"):
         read_suite("~nobody-of-that-name/suite.toml")
@@ -257,7 +257,7 @@ def test_quick_measures_what_is_there_within_two_minutes() -> None:
 
 
 def test_every_suite_in_the_package_says_what_it_is_and_can_be_done() -> None:
-    assert built_in() == ["article", "quick"]
+    assert built_in() == ["article", "article-gpu", "quick"]
     for name in built_in():
         assert read_suite(name).suite.description
         assert come_to(read_suite(name))
@@ -658,7 +658,7 @@ def test_shapes_on_the_command_line_bring_the_context_that_they_need(capsys: pyt
 
 def test_suites_are_listed_shown_and_checked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["suites", "list"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["article", "quick"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["article", "article-gpu", "quick"]
     assert main(["suites", "show", "article"]) == 0
     copy = tmp_path / "copy.toml"
     copy.write_text(capsys.readouterr().out)
@@ -669,3 +669,10 @@ def test_suites_are_listed_shown_and_checked(capsys: pytest.CaptureFixture[str],
     copy.write_text("repeats = 0")
     assert main(["suites", "check", str(copy)]) == 2
     assert capsys.readouterr().err.startswith("Error: copy.toml, line 1, column 11: ")
+
+
+def test_one_models_weights_are_written_once_however_its_layers_lie(capsys: pytest.CaptureFixture[str]) -> None:
+    layers = ["--gpu-layers", "0,20,auto"]
+    one = foreseen(capsys, "llamacpp:r1-1.5b@q4_K_M", "--synthetic")
+    three = foreseen(capsys, "llamacpp:r1-1.5b@q4_K_M", "--synthetic", *layers)
+    assert three["write_bytes"] == one["write_bytes"] > 0

@@ -85,6 +85,11 @@ class Foreseen(Struct, frozen=True, kw_only=True):
     start_s: Span | None = None
 
     @property
+    def model(self) -> str:
+        """The subject without how its layers lie: the same weights serve all of these."""
+        return self.subject.partition(" --")[0]
+
+    @property
     def seconds(self) -> Span | None:
         """Of the whole start; None where any of it is not known."""
         total = self.start_s
@@ -209,13 +214,13 @@ def with_room(starts: Sequence[Foreseen], free_bytes: int) -> list[Foreseen]:
     kept: list[Foreseen] = []
     left, written = free_bytes, set[str]()
     for start in starts:
-        size = 0 if start.skip or start.subject in written else start.to_write_bytes
+        size = 0 if start.skip or start.model in written else start.to_write_bytes
         if size > left:
             why = f"needs {bytes_text(size)} on the disk, of which {bytes_text(max(0, left))} are left"
             kept.append(structs.replace(start, reason=why, skip=True))
             continue
         left -= size
-        written.add(start.subject)
+        written.add(start.model)
         kept.append(start)
     return kept
 

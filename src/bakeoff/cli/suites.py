@@ -31,7 +31,7 @@ def list_suites(as_json: bool) -> None:
         click.echo(json_text({"suites": rows}), nl=False)
         return
     for row in rows:
-        click.echo(f"{row['name']:<10}{row['description']}")
+        click.echo(f"{row['name']:<13}{row['description']}")
 
 
 @command.command("show")

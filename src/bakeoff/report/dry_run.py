@@ -50,12 +50,12 @@ class DryRun(Struct, frozen=True, kw_only=True):
     @property
     def download_bytes(self) -> int:
         """Of all models that may have to be got, each once."""
-        return sum({start.subject: start.to_get_bytes for start in self.done}.values())
+        return sum({start.model: start.to_get_bytes for start in self.done}.values())
 
     @property
     def write_bytes(self) -> int:
         """Of all random weights to be written, each once."""
-        return sum({start.subject: start.to_write_bytes for start in self.done}.values())
+        return sum({start.model: start.to_write_bytes for start in self.done}.values())
 
     @property
     def unknown(self) -> int:
