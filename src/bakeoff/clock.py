@@ -14,6 +14,8 @@ from typing import Protocol
 now_ns = time.perf_counter_ns
 cpu_s = time.process_time
 """Processor time of this process so far, all threads together."""
+thread_cpu_s = time.thread_time
+"""Processor time of the calling thread so far."""
 CLOSE_S = 0.001
 """Event loops wake to the millisecond; what is left is passed by letting others run."""
 
