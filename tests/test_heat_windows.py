@@ -53,7 +53,8 @@ def test_a_window_has_the_hottest_sensor_the_fastest_fan_and_the_mean_clock(kern
 
 def test_a_processor_that_counts_its_throttling_says_for_how_much_of_the_window(kernel: FakeKernel) -> None:
     kernel.throttles(0, 5, 1000)
-    meter = LinuxHeat(kernel)
+    seconds = iter((0, 2, 2, 4))
+    meter = LinuxHeat(kernel, now=lambda: next(seconds) * 10**9)
     meter.start()
     assert of(meter.finish(2.0), "throttled_share").value == 0
     meter.start()

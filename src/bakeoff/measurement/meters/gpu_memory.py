@@ -8,7 +8,7 @@ from bakeoff.measurement.meters.gpus import GpuSource
 from bakeoff.results.records import Reading
 from bakeoff.units import bytes_text
 
-NAME = "memory of GPUs"
+NAME = "gpu-memory"
 SMALLEST_GROWTH = 64 << 20
 """Bytes that a GPU's use must have grown by to be the engine's doing: a context alone takes more, a display less."""
 
@@ -28,8 +28,6 @@ class GpuMemory:
     ``on_gpu``: the engine says that it uses one, so that nothing held means that the driver hides it: it may not know
     processes by our numbers, as in a container. ``before`` is what was taken before the engine started.
     """
-
-    rate_hz = 2.0
 
     def __init__(
         self,
@@ -76,8 +74,8 @@ class GpuMemory:
         )  # fmt: skip
 
     def _device_wide(self) -> tuple[dict[str, int], str]:
-        used = taken_now(self._gpus)
-        if self._before is None:
-            return used, _WHOLE
-        grown = {name: count - self._before.get(name, 0) for name, count in used.items()}
-        return {name: count for name, count in grown.items() if count >= SMALLEST_GROWTH}, _GROWN
+        """What has grown since before the engine; where nothing has, it was there before us."""
+        used, before = taken_now(self._gpus), self._before or {}
+        grown = {name: count - before[name] for name, count in used.items() if name in before}
+        grown = {name: count for name, count in grown.items() if count >= SMALLEST_GROWTH}
+        return (grown, _GROWN) if grown else (used, _WHOLE)

@@ -34,13 +34,13 @@ class NvidiaGpu:
 
     def __init__(self, nvml: Any, index: int, handle: Any) -> None:
         self.name = f"GPU {index}"
-        self._nvml, self._handle = nvml, handle
+        self._nvml, self.handle = nvml, handle
 
     def memory_of(self, pids: Collection[int]) -> int | None:
-        return memory_of(self._nvml, self._handle, pids)
+        return memory_of(self._nvml, self.handle, pids)
 
     def memory_used(self) -> int | None:
-        return memory_used(self._nvml, self._handle)
+        return memory_used(self._nvml, self.handle)
 
 
 class AmdGpu:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from bakeoff.clock import now_ns
 from bakeoff.measurement.meters.darwin import Mac
 from bakeoff.measurement.meters.gpu_readings import GpuHeat, heat_of, slowed_by, too_hot
 from bakeoff.measurement.meters.kernel import Kernel
@@ -21,7 +22,7 @@ from bakeoff.measurement.meters.sensors import (
 from bakeoff.measurement.meters.sparing import Sparing
 from bakeoff.results.records import Reading, Scope
 
-CPU, GPU, MAC = "heat of the processor", "heat of GPUs", "heat of the Mac"
+CPU, GPU = "heat", "gpu-heat"
 
 
 class Seen:
@@ -49,10 +50,9 @@ class Seen:
 class LinuxHeat:
     """The processor's hottest sensor, its fans and clock, sampled, and how long it was slowed, counted."""
 
-    rate_hz = 1.0
-
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    def __init__(self, kernel: Kernel, now: Callable[[], int] = now_ns) -> None:
+        self._kernel, self._now = kernel, now
+        self._began_ns = 0
         self._sensors, self._fans = temperature_sensors(kernel), fan_sensors(kernel)
         self._clocks = clock_files(kernel)
         self._read = Sparing(self._look)
@@ -60,11 +60,21 @@ class LinuxHeat:
         self._looked = False
         self._before: Throttled | None = None
 
+    @property
+    def tells(self) -> tuple[str, ...]:
+        """What this machine has of it, in words."""
+        has = {
+            "temperatures": self._sensors, "fans": self._fans, "clocks": self._clocks,
+            "throttling": throttled(self._kernel) is not None,
+        }  # fmt: skip
+        return tuple(name for name, there in has.items() if there)
+
     def start(self) -> None:
         """Begin a window."""
         self._heat, self._turns, self._clock = Seen(), Seen(), Seen()
         self._looked = False
         self._before = throttled(self._kernel)
+        self._began_ns = self._now()
         self.sample()
 
     def sample(self) -> None:
@@ -97,7 +107,8 @@ class LinuxHeat:
         )
         later = throttled(self._kernel)
         if self._before is not None and later is not None:
-            share, reason = self._before.reason_until(later, span_s) or (0.0, "")
+            counted_s = (self._now() - self._began_ns) / 1e9
+            share, reason = self._before.reason_until(later, counted_s) or (0.0, "")
             yield Reading(
                 meter=CPU, scope="package", quantity="throttled_share", value=share, span_s=span_s,
                 method="the kernel's counter of thermal throttling", detail=reason,
@@ -106,8 +117,6 @@ class LinuxHeat:
 
 class NvidiaHeat:
     """Of one GPU: temperature, fan, clock and the reasons for a lower clock, sampled."""
-
-    rate_hz = 2.0
 
     def __init__(self, nvml: Any, handle: Any, name: str) -> None:
         self._name = name
@@ -149,8 +158,6 @@ class NvidiaHeat:
 class MacHeat:
     """The Mac's thermal pressure, sampled: its sensors need rights that we do not have."""
 
-    rate_hz = 1.0
-
     def __init__(self, mac: Mac) -> None:
         self._mac = mac
         self._levels: list[str] = []
@@ -174,7 +181,7 @@ class MacHeat:
         hot = [level for level in self._levels if level != "nominal"]
         return (
             Reading(
-                meter=MAC, scope="machine", quantity="throttled_share", value=len(hot) / len(self._levels),
+                meter=CPU, scope="machine", quantity="throttled_share", value=len(hot) / len(self._levels),
                 span_s=span_s, samples=len(self._levels), method="macOS's thermal pressure, sampled",
                 detail=f"thermal pressure: {hot[-1]}" if hot else "",
             ),

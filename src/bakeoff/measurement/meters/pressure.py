@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from bakeoff.clock import now_ns
 from bakeoff.measurement.meters.darwin import Mac
 from bakeoff.measurement.meters.kernel import Kernel
 from bakeoff.measurement.meters.psi import MACHINE, Stalled, pressure_files, stalled, swapped_in_pages
 from bakeoff.results.records import Reading
 
-NAME = "memory pressure"
+NAME = "pressure"
 
 
 class LinuxPressure:
     """By the kernel's counters, read at the window's ends: nothing is sampled."""
 
-    rate_hz = None
-
-    def __init__(self, kernel: Kernel, pid: int | None, page_bytes: int | None = None) -> None:
-        self._kernel = kernel
+    def __init__(
+        self, kernel: Kernel, pid: int | None, page_bytes: int | None = None, now: Callable[[], int] = now_ns
+    ) -> None:
+        self._kernel, self._now = kernel, now
+        self._began_ns = 0
         self._paths = pressure_files(kernel, pid)
         self._page = page_bytes or os.sysconf("SC_PAGE_SIZE")
         self._before: dict[str, Stalled] = {}
@@ -29,6 +31,7 @@ class LinuxPressure:
         """Begin a window."""
         self._before = {path: told for path in self._paths if (told := stalled(self._kernel, path))}
         self._pages = swapped_in_pages(self._kernel)
+        self._began_ns = self._now()
 
     def sample(self) -> None:
         """Nothing: counters are read at the ends."""
@@ -38,9 +41,10 @@ class LinuxPressure:
         return tuple(self._readings(span_s))
 
     def _readings(self, span_s: float) -> Iterator[Reading]:
+        counted_s = (self._now() - self._began_ns) / 1e9
         for path, before in self._before.items():
             later = stalled(self._kernel, path)
-            share = before.share_until(later, span_s) if later else None
+            share = before.share_until(later, counted_s) if later else None
             if share is not None:
                 yield Reading(
                     meter=NAME, scope="machine", quantity="pressure_share", value=share, span_s=span_s,
@@ -54,8 +58,6 @@ class LinuxPressure:
 
 class MacPressure:
     """By the kernel's level, sampled, and its count of pages from swap."""
-
-    rate_hz = 1.0
 
     def __init__(self, mac: Mac) -> None:
         self._mac = mac

@@ -21,15 +21,13 @@ from bakeoff.measurement.meters.sparing import Sparing
 from bakeoff.measurement.meters.tree_peak import Peak, TreePeak
 from bakeoff.results.records import Reading, Scope
 
-NAME = "memory of processes"
+NAME = "memory"
 _MARKS = "the kernel's high-water marks"
 _SAMPLES = "sampled once a second: a short peak may be higher"
 
 
 class LinuxMemory:
     """The resident set of a tree of processes, pages that several of them map counted once."""
-
-    rate_hz = 1.0
 
     def __init__(self, kernel: Kernel, pids: Sequence[int]) -> None:
         self._kernel = kernel
@@ -88,8 +86,6 @@ class LinuxMemory:
 
 class MacMemory:
     """The physical footprint of a tree of processes, and the pages of weights that they map and that are in memory."""
-
-    rate_hz = 1.0
 
     def __init__(self, mac: Mac, pids: Sequence[int], scope: Scope = "unified") -> None:
         self._mac, self._scope = mac, scope

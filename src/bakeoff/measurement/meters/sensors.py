@@ -36,7 +36,7 @@ class Throttled(Struct, frozen=True):
     def reason_until(self, later: Throttled, span_s: float) -> tuple[float, str] | None:
         """Of a span, the share in which it was slowed and why; None where it was not, or a counter ran backwards.
 
-        Kernels before 5.5 count the times alone: the share is then None's stand-in, 0, and the words say how often.
+        Kernels before 5.5 count the times alone: the share is then 0.
         """
         times = later.times - self.times
         if times <= 0 and (later.ms is None or self.ms is None or later.ms <= self.ms):
