@@ -19,7 +19,7 @@ class Recorder:
     def __init__(self, cell: int, index: int, purpose: Purpose, seed: int) -> None:
         self._place = (cell, index, purpose, seed)
         self._started = utc_now()
-        self._begun_ns = 0
+        self._begun_ns: int | None = None
         self._chunks: list[Chunk] = []
         self._finished: Finished | None = None
         self._cut = False
@@ -46,6 +46,16 @@ class Recorder:
                 f"The server cut the prompt without a word: {words}. Raise --context, or shorten the prompt."
             )
 
+    @property
+    def begun_ns(self) -> int | None:
+        """When the request was fully sent, by the clock that dates the stream; None: it was not."""
+        return self._begun_ns
+
+    @property
+    def ended_ns(self) -> int | None:
+        """When its last byte came, by the same clock; None: it did not end properly."""
+        return self._finished.at_ns if self._finished else None
+
     def span(self) -> Span | None:
         """When it went, on the monotonic clock; None where nothing was sent, or its times were invented."""
         done = self._finished
@@ -61,6 +71,7 @@ class Recorder:
     def trial(self, *, opens_thinking: bool | None, keep_text: bool, error: str | None = None) -> Trial:
         """The record. ``error`` says what ended the stream before its time."""
         cell, index, purpose, seed = self._place
+        begun_ns = self._begun_ns or 0
         status, problem = self._status(error)
         done = self._finished or Finished(at_ns=0)
         texts = [chunk.text for chunk in self._chunks]
@@ -74,11 +85,11 @@ class Recorder:
             started=self._started,
             seed=seed,
             timeline=Timeline(
-                at_ns=tuple(chunk.at_ns - self._begun_ns for chunk in self._chunks),
+                at_ns=tuple(chunk.at_ns - begun_ns for chunk in self._chunks),
                 kinds=kinds_of(texts, thoughts, opens_thinking),
                 tokens=tuple(counts) if counts and len(counts) == len(self._chunks) else None,
             ),
-            end_ns=self._finished.at_ns - self._begun_ns if self._finished else None,
+            end_ns=self._finished.at_ns - begun_ns if self._finished else None,
             finish=done.finish,
             usage=done.usage,
             engine=done.timings,
