@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bakeoff.analysis.findings import Check, engine
+from bakeoff.analysis.findings import Check, engine, load
 from bakeoff.results.records import EngineCounts
 from tests.finding_cases import (
     Case,
@@ -65,6 +65,20 @@ CASES: Cases = {
         (cell([a_trial(waited_s=0.0)]), "info", "1 of 1 trials back, 0 ms", cell([a_trial()])),
     ],
 
+    load.over_saturated: [
+        (
+            cell([a_trial()], requests=4, windows=[a_window(stopped="40 were waiting"), a_window()]), "severe",
+            "^1 of 2 windows ended early: 40 were waiting$",
+            cell([a_trial()], requests=4, windows=[a_window(), a_window()]),
+        ),
+    ],
+    load.client_busy: [
+        (
+            cell([a_trial()], requests=4, windows=[a_window(client_cpu=0.81), a_window(client_cpu=0.95)]), "severe",
+            "in 2 of 2 windows Bakeoff itself was busy for up to 95% of one core",
+            cell([a_trial()], requests=4, windows=[a_window(client_cpu=0.8), a_window(client_cpu=None)]),
+        ),
+    ],
 }  # fmt: skip
 
 
@@ -102,3 +116,10 @@ def test_under_load_the_engine_is_watched_by_the_window() -> None:
     assert "in 1 of 2 windows" in found(engine.shared_engine, loaded).evidence
     assert "in 1 of 2 windows" in found(engine.preempted, loaded).evidence
     assert engine.shared_engine(alone) is None, "requests that ended in the window are our own"
+
+
+def test_advice_about_too_much_load_names_the_rate_that_was_asked_for() -> None:
+    ended = [a_window(stopped="40 were waiting")]
+    at_a_rate = cell([a_trial()], requests=4, arrival="poisson", rate_rps=2.5, windows=ended)
+    assert "fewer than 2.5 requests a second" in found(load.over_saturated, at_a_rate).advice
+    assert "less at once" in found(load.over_saturated, cell([a_trial()], requests=4, windows=ended)).advice

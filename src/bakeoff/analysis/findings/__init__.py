@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bakeoff.analysis.findings import answers, cache, engine, host, limit, memory, timing, tokens, trials
+from bakeoff.analysis.findings import answers, cache, engine, host, limit, load, memory, series, timing, tokens, trials
 from bakeoff.analysis.findings.asked import Asked, asked
 from bakeoff.analysis.findings.base import Cell, Finding, Severity
 from bakeoff.analysis.findings.host import unlike_hosts
@@ -28,6 +28,8 @@ CHECKS: tuple[Check, ...] = (
     answers.prompt_truncated,
     cache.cache_hit,
     tokens.hidden_reasoning,
+    load.over_saturated,
+    load.client_busy,
     engine.preempted,
     engine.shared_engine,
     engine.queued,
@@ -37,6 +39,10 @@ CHECKS: tuple[Check, ...] = (
     engine.rate_limited,
     timing.clock_step,
     trials.wide_interval,
+    series.bimodal,
+    series.drift,
+    series.first_trial_slow,
+    series.outliers,
     trials.warm_up_unsettled,
     host.throttled,
     host.cooled_down,
@@ -62,7 +68,17 @@ CHECKS: tuple[Check, ...] = (
     tokens.not_reported,
 )
 
-ALONE: frozenset[Check] = frozenset({engine.queued, trials.wide_interval, trials.too_few_trials, trials.constant_data})
+ALONE: frozenset[Check] = frozenset(
+    {
+        engine.queued,
+        trials.wide_interval,
+        trials.too_few_trials,
+        trials.constant_data,
+        series.bimodal,
+        series.first_trial_slow,
+        series.outliers,
+    }
+)
 """Of trials that run one by one. Under load, requests wait for each other and differ by design, and the figures are
 those of the windows."""
 
