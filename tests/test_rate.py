@@ -11,7 +11,7 @@ from bakeoff.engines.openai import OpenAICompatible
 from bakeoff.engines.rate import LONGEST_WAIT_S, MOST_REFUSALS, asked_wait_s, pause_s
 from bakeoff.errors import RateLimited
 from bakeoff.measurement.metrics import ttft_s
-from bakeoff.results.records import AnyRecord, CellOpened, Run, RunStarted, Trial
+from bakeoff.results.records import AnyRecord, CellOpened, Run, RunStarted, Trial, Window
 from bakeoff.run.contestant import Contestant
 from bakeoff.run.plan import Protocol
 from bakeoff.run.runner import Runner
@@ -145,6 +145,7 @@ class Watching:
     def note(self, text: str) -> None: ...
     def cell(self, opened: CellOpened, most: int, done: int) -> None: ...
     def trial(self, trial: Trial) -> None: ...
+    def window(self, window: Window, output_tps: float | None) -> None: ...
 
 
 class LimitedFrom(FakeCloud):

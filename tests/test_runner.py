@@ -44,6 +44,7 @@ from bakeoff.results.records import (
     RunStarted,
     Trial,
     Warmed,
+    Window,
 )
 from bakeoff.results.runfile import read_run
 from bakeoff.run.contestant import Contestant
@@ -90,6 +91,7 @@ class Silent:
     def note(self, text: str) -> None: ...
     def cell(self, opened: CellOpened, most: int, done: int) -> None: ...
     def trial(self, trial: Trial) -> None: ...
+    def window(self, window: Window, output_tps: float | None) -> None: ...
 
 
 class Measured(Struct):

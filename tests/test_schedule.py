@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,7 @@ from bakeoff.engines.base import Description, Engine, Finished, Request, StreamE
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.scripted import Script, Scripted, Turn
 from bakeoff.engines.subjects import parse_subject
-from bakeoff.errors import EngineCrashed, FileError, UsageError
+from bakeoff.errors import EngineCrashed, EngineError, FileError, UsageError
 from bakeoff.results.records import (
     AnyRecord,
     CellEnded,
@@ -28,8 +28,11 @@ from bakeoff.results.records import (
     Trial,
     Usage,
     Warmed,
+    Window,
 )
+from bakeoff.run.asking import Session
 from bakeoff.run.budget import share_s, that_fit
+from bakeoff.run.cells import Cell
 from bakeoff.run.contestant import Contestant
 from bakeoff.run.cooling import cool_down
 from bakeoff.run.instruments import Instruments
@@ -38,7 +41,7 @@ from bakeoff.run.plan import Entrant, Plan, Protocol, expected_cells
 from bakeoff.run.rules import agree, enough, half_width
 from bakeoff.run.runner import Runner
 from bakeoff.workload.asked import Asked
-from tests.hand_made import a_trial
+from tests.hand_made import a_run, a_trial
 from tests.servers import run
 from tests.test_runner import AUTO, FINE, ids
 
@@ -63,6 +66,7 @@ class Told:
 
     def cell(self, opened: CellOpened, most: int, done: int) -> None: ...
     def trial(self, trial: Trial) -> None: ...
+    def window(self, window: Window, output_tps: float | None) -> None: ...
 
 
 class Clock:
@@ -400,6 +404,105 @@ def test_a_device_that_does_not_throttle_or_may_not_be_waited_for_costs_nothing(
     assert run(cool_down(lambda: None, 60.0)) is None
     assert run(cool_down(lambda: "power cap", 0.0)) is None
     assert naps == []
+
+
+# Windows of load
+
+
+class Ended(msgspec.Struct, frozen=True):
+    window: Window
+    trials: tuple[Trial, ...]
+    error: EngineError | None = None
+
+
+class Windowed:
+    """Three requests a window, one of them not counted, at these rates in turn; None: nothing comes of it."""
+
+    def __init__(self, *rates: float | None, stopped: int | None = None) -> None:
+        self._rates = rates
+        self._stopped = stopped
+
+    async def window(self, session: Session, cell: Cell) -> Ended:
+        number = len(cell.windows)
+        places: tuple[tuple[Purpose, int], ...] = (
+            ("timed", cell.counted),
+            ("warm-up", cell.warm_ups),
+            ("timed", cell.counted + 1),
+        )
+        trials = (a_trial(purpose=purpose, index=index, window=number) for purpose, index in places)
+        stopped = "too much" if number == self._stopped else None
+        return Ended(
+            Window(cell=0, index=number, purpose="timed", started="now", span_ns=10**9, stopped=stopped), tuple(trials)
+        )
+
+    def parts(self, window: Window, trials: Sequence[Trial]) -> tuple[float, float] | None:
+        assert {trial.window for trial in trials} == {window.index}
+        rate = self._rates[window.index % len(self._rates)]
+        return None if rate is None else (rate, 1.0)
+
+
+LOAD = msgspec.structs.replace(ONE, concurrency=2, requests=2)
+
+
+def loaded(loader: Windowed, protocol: Protocol = AUTO, *asked: Asked) -> Scheduled:
+    done = Scheduled(protocol, load=loader)
+    done.measure(Scripted("tiny", Script()), *(asked or (LOAD,)))
+    return done
+
+
+@pytest.mark.parametrize(
+    ("loader", "windows", "by"),
+    [
+        (Windowed(100.0), 3, "precision"),
+        (Windowed(100.0, 140.0), 20, "number"),
+        (Windowed(None), 3, "failures"),
+        (Windowed(100.0, 140.0, stopped=1), 2, "overload"),
+    ],
+)
+def test_a_cell_under_load_has_enough_by_its_windows(loader: Windowed, windows: int, by: str) -> None:
+    done = loaded(loader)
+    assert len(done.of(Window)) == windows
+    assert done.ends[0].by == by
+
+
+def test_a_window_stands_behind_its_requests_which_are_numbered_through_the_cell() -> None:
+    done = loaded(Windowed(100.0), Protocol(runs=2))
+    kinds = [(type(r).__name__, r.index) for r in done.records if isinstance(r, (Trial, Window))]
+    warm_ups = [("Trial", 0), ("Trial", 1)]
+    first = [("Trial", 0), ("Trial", 2), ("Trial", 1), ("Window", 0)]
+    second = [("Trial", 2), ("Trial", 3), ("Trial", 3), ("Window", 1)]
+    assert kinds == [*warm_ups, *first, *second]
+
+
+def test_windows_and_trials_share_their_rounds() -> None:
+    done = loaded(Windowed(100.0), Protocol(runs=4, anchors=0), LOAD, TWO)
+    units = [
+        (type(record).__name__, record.cell)
+        for record in done.records
+        if isinstance(record, Window) or (isinstance(record, Trial) and record.purpose == "timed" and record.cell == 1)
+    ]
+    assert [sorted(units[i : i + 2]) for i in range(0, 8, 2)] == [[("Trial", 1), ("Window", 0)]] * 4
+
+
+def test_windows_that_a_run_has_are_not_measured_again() -> None:
+    whole = loaded(Windowed(100.0, 130.0), Protocol(runs=6))
+    third = [number for number, record in enumerate(whole.records) if isinstance(record, Window)][2]
+    kept = whole.records[: third + 1]
+    before = msgspec.structs.replace(
+        a_run(),
+        cells=tuple(record for record in kept if isinstance(record, CellOpened)),
+        trials=tuple(record for record in kept if isinstance(record, Trial)),
+        windows=tuple(record for record in kept if isinstance(record, Window)),
+    )
+    done = Scheduled(Protocol(runs=6), load=Windowed(100.0, 130.0), before=before)
+    done.measure(Scripted("tiny", Script()), LOAD)
+    assert [record.index for record in done.records if isinstance(record, Window)] == [3, 4, 5]
+    assert done.ends[0] == whole.ends[0]
+
+
+def test_a_load_is_not_taken_for_single_requests_where_nothing_can_make_one() -> None:
+    with pytest.raises(UsageError, match="Nothing here can send many requests at once"):
+        scheduled(Script(), Protocol(runs=3), LOAD)
 
 
 # Several workloads of one subject

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from bakeoff.measurement.metrics import client_decode_parts, ttft_s
-from bakeoff.results.records import CellOpened, Trial
+from bakeoff.results.records import CellOpened, Trial, Window
 from bakeoff.units import bytes_text, plain_text, seconds_text, significant
 
 
@@ -84,6 +84,15 @@ class LiveProgress:
         task, name, total = self._cells[trial.cell]
         self._bar.update(task, advance=1, detail=detail)
         self._say(f"{name}: trial {trial.index + 1} of {total}: {detail}")
+
+    def window(self, window: Window, output_tps: float | None) -> None:
+        """A window of load has ended."""
+        self._end_stage()
+        rate = "nothing came of it" if output_tps is None else f"{significant(output_tps)} tokens/s in all"
+        detail = plain_text(f"{rate}, stopped: {window.stopped}" if window.stopped else rate)
+        task, name, total = self._cells[window.cell]
+        self._bar.update(task, advance=1, detail=detail)
+        self._say(f"{name}: window {window.index + 1} of {total}: {detail}")
 
     def _say(self, line: str) -> None:
         if not self._console.is_terminal:

@@ -305,15 +305,16 @@ class CooledDown(Record, frozen=True, kw_only=True, tag="cooled"):
     recovered: bool
 
 
-EndedBy = Literal["precision", "number", "budget", "failures"]
+EndedBy = Literal["precision", "number", "budget", "failures", "overload"]
 
 
 class CellEnded(Record, frozen=True, kw_only=True, tag="cell_end"):
     """A cell gets no more trials.
 
     ``by``: its interval is narrow enough, it has as many as were asked for or are allowed, its share of the time is
-    used up, or too many failed in a row. ``half_width`` is the interval's, as a share of the figure, and ``wanted``
-    what it was to come down to; None where there is none, or a number of trials was asked for.
+    used up, too many failed in a row, or the server could not keep up with what was due. ``half_width`` is the
+    interval's, as a share of the figure, and ``wanted`` what it was to come down to; None where there is none, or a
+    number of trials was asked for.
     """
 
     cell: Int64

@@ -8,7 +8,7 @@ from typing import Protocol as Interface
 from msgspec import Struct
 
 from bakeoff.engines.base import Engine
-from bakeoff.results.records import CellOpened, Trial
+from bakeoff.results.records import CellOpened, Trial, Window
 from bakeoff.run.predicting import Weights
 
 TokenIds = Callable[[int, int], tuple[int, ...]]
@@ -41,3 +41,6 @@ class Observer(Interface):
 
     def trial(self, trial: Trial) -> None:
         """A trial has ended."""
+
+    def window(self, window: Window, output_tps: float | None) -> None:
+        """A window of load has ended, with so many tokens a second over all its streams."""

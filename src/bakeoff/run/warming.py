@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import structs
 
@@ -140,7 +140,7 @@ class Warming:
     def _keep(self, cell: Cell, attempts: Sequence[Trial], agreed: bool) -> None:
         for attempt in attempts:
             self._write(attempt)
-        cell.warm_ups += len(attempts)
+            cell.add(attempt)
         self._write(Warmed(cell=cell.opened.cell, trials=len(attempts), agreed=agreed))
         if not agreed:
             self._observer.note(
@@ -155,9 +155,7 @@ class Warming:
         return self._predictor(weights, session.about, workload, tokens)
 
 
-def _workloads(
-    asked: Sequence[Asked], session: Session, refusals: list[ServerRefused | UsageError]
-) -> Iterator[Workload]:
+def _workloads(asked: Sequence[Asked], session: Session, refusals: list[ServerRefused | UsageError]) -> list[Workload]:
     """What this engine can be asked for; what it cannot is refused before anything is sent."""
     found: list[Workload] = []
     for each in asked:
@@ -165,7 +163,7 @@ def _workloads(
             found += workloads(each, session.about, session.seed)
         except UsageError as error:
             refusals.append(error)
-    yield from found
+    return found
 
 
 def subject_of(text: str, about: Description) -> Subject:
