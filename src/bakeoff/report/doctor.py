@@ -18,22 +18,38 @@ from bakeoff.hardware.disk import Disk
 from bakeoff.hardware.gpus import FoundGpu
 from bakeoff.hardware.machine import Machine
 from bakeoff.report.terminal import host_line
-from bakeoff.results.records import Host
+from bakeoff.results.records import Host, MeterState
 from bakeoff.units import bytes_text, plain_text
 
 WIDTH = 80
 _INDENT = 10
 _KEPT = "\N{NO-BREAK SPACE}"
-_MARKS = {"ready": "✓", "installed": "✓", "limited": "!", "broken": "✗", "missing": "–"}
+_MARKS = {"ready": "✓", "installed": "✓", "limited": "!", "denied": "✗", "failed": "✗", "broken": "✗", "missing": "–"}
 
 
-class MeterState(Struct, frozen=True, kw_only=True):
-    """One instrument: whether it can be used, and if not quite, why not and what would help."""
+class MeterCheck(Struct, frozen=True, kw_only=True):
+    """One instrument: whether it can be used and how it reads; if not quite, why not and the one command that helps.
+
+    ``limited``: it reads, but ``reason`` lacks. ``denied``: a right lacks. ``failed``: it is there, and broken.
+    """
 
     name: str
-    state: Literal["ready", "limited", "missing"]
+    state: Literal["ready", "limited", "denied", "missing", "failed"]
+    method: str | None = None
     reason: str | None = None
     fix: str | None = None
+
+    @classmethod
+    def of(cls, state: MeterState) -> MeterCheck:
+        """As a run's records have it."""
+        limited = state.state == "ready" and bool(state.reason)
+        return cls(
+            name=state.name,
+            state="limited" if limited else state.state,
+            method=state.method or None,
+            reason=state.reason or None,
+            fix=state.fix or None,
+        )
 
 
 class WeightsState(Struct, frozen=True, kw_only=True):
@@ -56,7 +72,7 @@ class Checkup(Struct, frozen=True, kw_only=True):
     disk: Disk
     engines: tuple[EngineState, ...]
     servers: tuple[ServerState, ...]
-    meters: tuple[MeterState, ...]
+    meters: tuple[MeterCheck, ...]
     models: tuple[WeightsState, ...]
     asked: str | None = None
     names: tuple[Whereabouts, ...] = ()
@@ -107,7 +123,7 @@ def _lines(checkup: Checkup) -> Iterator[str]:
     yield ""
     servers = [("ready", _server(server)) for server in checkup.servers]
     yield from _group("Servers", servers or [("missing", "none answers on the usual ports")])
-    meters = [(meter.state, _with_fix(meter.name, meter.reason, meter.fix)) for meter in checkup.meters]
+    meters = [(meter.state, _with_fix(meter.name, meter.reason or meter.method, meter.fix)) for meter in checkup.meters]
     yield from _group("Meters", meters)
     yield from _group("Models", [(model.state, _with_fix(model.name, None, model.fix)) for model in checkup.models])
     if checkup.asked is not None:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from bakeoff.measurement.meters import gpu_memory, heat, pressure, process_memory
 from bakeoff.measurement.meters.base import Absent, Meter, Running, Stretch, Target
 from bakeoff.measurement.meters.darwin import Mac, ThisMac
@@ -45,8 +47,11 @@ class Opened:
 
     def finish(self, stretches: Sequence[Stretch]) -> tuple[Reading, ...]:
         """Nothing where the request did not come to its end."""
-        readings = self._window.finish(stretches[0].span_s if stretches else 0.0)
-        return readings if stretches else ()
+        if not stretches:
+            self._window.finish(0.0)
+            return ()
+        whole = stretches[0]
+        return tuple(replace(reading, phase=whole.phase) for reading in self._window.finish(whole.span_s))
 
     def close(self) -> None:
         return None
