@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from msgspec import Struct, structs
@@ -23,9 +23,11 @@ from msgspec import Struct, structs
 from bakeoff.clock import Clock, WallClock, cpu_s, utc_now
 from bakeoff.engines.base import Connecting, Engine, KeepsTime
 from bakeoff.errors import EngineCrashed, EngineError
-from bakeoff.measurement.load_metrics import CUT
-from bakeoff.results.records import CellOpened, Purpose, Trial, Window
+from bakeoff.measurement.load_metrics import CUT, steady
+from bakeoff.results.records import Purpose, Trial, Window
 from bakeoff.run.asking import Session
+from bakeoff.run.cells import Cell
+from bakeoff.run.rules import Parts
 from bakeoff.run.trial import Recorder, perform
 from bakeoff.workload.arrivals import due_times, lead_in_tokens
 from bakeoff.workload.prompts import trial_seed
@@ -40,15 +42,7 @@ LOOKED_AT = 4
 """Every so many arrivals it is asked whether they come too fast."""
 
 
-class Numbers(Struct, frozen=True):
-    """The window's index in its cell, and how many requests the cell had before it that count, and that do not."""
-
-    window: int
-    timed: int
-    other: int
-
-
-class Outcome(Struct, frozen=True):
+class Loaded(Struct, frozen=True):
     """A window, the records of its requests in the order in which they were sent, and an error that ends it all."""
 
     window: Window
@@ -56,29 +50,37 @@ class Outcome(Struct, frozen=True):
     error: EngineError | None
 
 
-async def run_window(session: Session, opened: CellOpened, numbers: Numbers) -> Outcome:
-    """One window, under everything that watches. Nothing is kept of one that is interrupted."""
-    engine, started = session.engine, utc_now()
-    running = _Window(session, opened, numbers)
-    await session.instruments.start()
-    async with _connected(engine, opened.workload.concurrency):
-        with _undisturbed():
-            before_s = cpu_s()
-            await running.run()
-            client_s = cpu_s() - before_s
-    seen = await session.instruments.finish()
-    span_ns = running.over_ns - running.zero_ns
-    window = Window(
-        cell=opened.cell,
-        index=numbers.window,
-        purpose="timed",
-        started=started,
-        span_ns=span_ns,
-        client_cpu=client_s * 1e9 / span_ns if span_ns and not isinstance(engine, KeepsTime) else None,
-        stopped=running.stopped,
-        **seen.fields(),
-    )
-    return Outcome(window, running.records(), running.error)
+class Load:
+    """Measures windows of load."""
+
+    async def window(self, session: Session, cell: Cell) -> Loaded:
+        """The cell's next one, under everything that watches. Nothing is kept of one that is interrupted."""
+        engine, started = session.engine, utc_now()
+        running = _Window(session, cell)
+        await session.instruments.start()
+        async with _connected(engine, cell.opened.workload.concurrency):
+            with _undisturbed():
+                before_s = cpu_s()
+                await running.run()
+                client_s = cpu_s() - before_s
+        seen = await session.instruments.finish()
+        span_ns = running.over_ns - running.zero_ns
+        window = Window(
+            cell=cell.opened.cell,
+            index=len(cell.windows),
+            purpose="timed",
+            started=started,
+            span_ns=span_ns,
+            client_cpu=client_s * 1e9 / span_ns if span_ns and not isinstance(engine, KeepsTime) else None,
+            stopped=running.stopped,
+            **seen.fields(),
+        )
+        return Loaded(window, running.records(), running.error)
+
+    def parts(self, window: Window, trials: Sequence[Trial]) -> Parts | None:
+        """Tokens and seconds of its total rate; None: not one token came."""
+        found = steady(window, trials, None)
+        return (found.tokens, found.span_s) if found is not None and found.tokens else None
 
 
 @asynccontextmanager
@@ -125,12 +127,12 @@ class _Over(Exception):
 class _Window:
     """A window while it runs. Its times are of ``clock``; it goes from ``zero_ns`` to ``over_ns``."""
 
-    def __init__(self, session: Session, opened: CellOpened, numbers: Numbers) -> None:
+    def __init__(self, session: Session, cell: Cell) -> None:
         self._session = session
-        self._opened = opened
-        self._index = numbers.window
-        self._before: dict[Purpose, int] = {"timed": numbers.timed, "warm-up": numbers.other}
-        self._workload = opened.workload
+        self._opened = cell.opened
+        self._workload = cell.opened.workload
+        self._index = len(cell.windows)
+        self._before: dict[Purpose, int] = {"timed": cell.counted, "warm-up": cell.warm_ups}
         self._wanted = self._workload.requests or self._workload.concurrency
         self.clock: Clock = session.engine.clock if isinstance(session.engine, KeepsTime) else WallClock()
         self.zero_ns = self.over_ns = self.clock.now_ns()
