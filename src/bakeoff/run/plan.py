@@ -12,15 +12,17 @@ from bakeoff.engines.address import Address
 from bakeoff.engines.base import Description, Prompt, Request
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.subjects import SubjectText
-from bakeoff.errors import FileError
+from bakeoff.errors import FileError, UsageError
 from bakeoff.results.records import Workload
 from bakeoff.units import plain_text
+from bakeoff.workload.arrivals import as_load
 from bakeoff.workload.asked import Asked
 from bakeoff.workload.prompts import ARTICLE, preamble
 from bakeoff.workload.shapes import parse_shape
 from bakeoff.workload.words import another
 
 DEFAULT_SYNTHETIC_TOKENS = 128
+MOST_SUSTAINED = 100_000
 
 
 class Protocol(Struct, frozen=True, kw_only=True):
@@ -30,7 +32,7 @@ class Protocol(Struct, frozen=True, kw_only=True):
     ``fewest`` trials at least and ``most`` at most. ``seed`` gives orders and preambles. ``time_budget_s`` is the
     whole run's. A cell is warmed up until two trials agree, but by ``warm_ups`` at most. ``anchors`` trials of a first
     cell are made at the beginning and at the end; 0: none. Where the device throttles, a trial waits for up to
-    ``cool_down_s``.
+    ``cool_down_s``. ``sustained_s``: each cell is run back to back for so long instead.
     """
 
     runs: int | None = None
@@ -42,11 +44,17 @@ class Protocol(Struct, frozen=True, kw_only=True):
     warm_ups: int = 4
     anchors: int = 2
     cool_down_s: float = 60.0
+    sustained_s: float | None = None
 
     @property
     def most_trials(self) -> int:
         """How many a cell can have."""
-        return self.runs or self.most
+        return MOST_SUSTAINED if self.sustained_s is not None else self.runs or self.most
+
+    @property
+    def wanted(self) -> float | None:
+        """What the interval is to come down to; None where a number of trials or a time was asked for."""
+        return self.precision if self.runs is None and self.sustained_s is None else None
 
 
 class Entrant(Struct, frozen=True):
@@ -120,6 +128,12 @@ def _suited(asked: Asked, about: Description) -> list[Asked]:
 
 def _workload(asked: Asked, about: Description, seed: int) -> Workload:
     asked.check_room()
+    asked = as_load(asked)
+    if (asked.concurrency > 1 or asked.rate_rps is not None) and not about.capabilities.at_once:
+        raise UsageError(
+            f"{about.engine} answers one request at a time: leave --concurrency and --rate out, or serve the model "
+            "(for MLX with mlx_lm.server) and measure openai:NAME --url …"
+        )
     ids = asked.ids_for(takes_ids=about.capabilities.token_ids, synthetic=about.model.synthetic)
     shape = parse_shape(asked.shape) if asked.shape else None
     named = asked.name or (shape.name if shape else f"synthetic prompt, {ids} tokens" if ids else "own prompt")

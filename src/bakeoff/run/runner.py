@@ -210,7 +210,7 @@ class Runner:
 
     def _end(self, cell: Cell, by: EndedBy) -> None:
         """Write down why a cell gets no more trials, and say so where that cost precision."""
-        wanted = self._protocol.precision if self._protocol.runs is None else None
+        wanted = self._protocol.wanted
         reached = cell.half_width
         cell.ended = CellEnded(cell=cell.opened.cell, by=by, half_width=reached, wanted=wanted)
         self._write(cell.ended)

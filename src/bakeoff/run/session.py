@@ -13,6 +13,7 @@ from bakeoff.results.records import CellFailed, Run
 from bakeoff.run.budget import left_s, share_s, spent_s
 from bakeoff.run.contestant import Contestant, Observer
 from bakeoff.run.file import RunFile
+from bakeoff.run.load import Load
 from bakeoff.run.plan import Entrant, Plan, expected_cells
 from bakeoff.run.predicting import Predictor
 from bakeoff.run.runner import Runner
@@ -74,7 +75,7 @@ class _Invocation:
         self._plan = plan
         self._make = make
         self._file = file
-        self._runner = Runner(plan.protocol, file.write, observer, predictor, before=before)
+        self._runner = Runner(plan.protocol, file.write, observer, predictor, before=before, load=Load())
         ended = {record.entrant for record in before.entrant_ends} if before else set()
         self._left = [number for number in range(len(plan.entrants)) if number not in ended]
         self._resumed = before is not None
