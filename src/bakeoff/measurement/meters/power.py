@@ -114,8 +114,9 @@ class PowerMeter:
             yield self._energy(stretch, energy, way)
         if known and not fine:
             yield self._energy(stretch, None, note=_too_short(stretch, [energy for _, energy in known]))
-        elif self._counter.was_reset(start, end) and not fine:
-            yield self._energy(stretch, None, note="the counter was reset in the middle")
+        elif not fine and any(start <= at <= end for at in self._looks):
+            reset = self._counter.was_reset(start, end)
+            yield self._energy(stretch, None, note="the counter was reset" if reset else "it told nothing that changed")
         yield from self._power(stretch, fine)
 
     def _energy(self, stretch: Stretch, energy: Energy | None, way: str = "", note: str = "") -> Reading:

@@ -19,8 +19,8 @@ LEAST_PERIODS = 10
 """A window's length in resolutions of its meter from which on its energy is given: to ± 10 %."""
 _KEPT = 1 << 16
 """Readings: an hour and a half at 10 a second."""
-_MOST_WATTS = 1e6
-"""More than one machine can draw."""
+_MOST_WATTS = 1e4
+"""More than one processor can draw: a counter that would have grown faster did not wrap, but was reset."""
 
 
 class Energy(Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class Energy(Struct, frozen=True, kw_only=True):
 
 
 class Counter:
-    """Readings of an energy counter that grows.
+    """Readings of an energy counter that grows. Those at which it had not grown since the last are of no account.
 
     ``wraps_at_j``: it starts again at 0 there. Any other fall is a reset: no window across one has an energy.
     ``quantum_j`` is its smallest step.
@@ -54,8 +54,9 @@ class Counter:
             if grown < 0:
                 grown = self._over_the_end(at_ns, grown)
             self._total += grown
+        if joules != self._raw:
+            self._points.append((at_ns, self._total))
         self._raw = joules
-        self._points.append((at_ns, self._total))
 
     def _over_the_end(self, at_ns: int, grown: float) -> float:
         """What it grew by where it wrapped round; 0 at a reset, which is noted."""
@@ -74,7 +75,7 @@ class Counter:
         return bool(points) and any(points[low][0] < at_ns <= points[high][0] for at_ns in self._resets)
 
     def energy(self, start_ns: int, end_ns: int) -> Energy | None:
-        """Of a window; None where nothing was read before its end, or it holds a reset."""
+        """Of a window; None where it never grew, or the window holds a reset."""
         points = _copy(self._points)
         if end_ns <= start_ns or len(points) < 2 or self.was_reset(start_ns, end_ns):
             return None
