@@ -135,6 +135,20 @@ def test_the_trials_of_a_run_that_was_cut_stand_in_the_file_in_the_same_order(wh
         assert order(path) == order(whole)
 
 
+@pytest.mark.usefixtures("no_flushing")
+def test_a_run_under_load_cut_behind_any_record_comes_to_the_same(tmp_path: Path) -> None:
+    streams = structs.replace(SHORT[0], concurrency=2, requests=4)
+    plan = Plan((Entrant(parse_subject("scripted:first"), EngineOptions(), (streams, SHORT[1])),), Protocol(runs=3))
+    complete, errors = begin(tmp_path / "whole", plan=plan)
+    assert errors == []
+    assert len(read_run(complete).windows_of(0)) == 3
+    lines = complete.read_bytes().splitlines(keepends=True)
+    for kept in range(1, len(lines) + 1):
+        path = tmp_path / f"{kept}.jsonl"
+        resumed(b"".join(lines[:kept]), path)
+        assert result(path) == result(complete), lines[kept - 1]
+
+
 # Processes that are killed
 
 MOMENTS = 50
