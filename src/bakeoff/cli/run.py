@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from bakeoff.cli.engine_options import engine_options, named, settings_of, with_context
+from bakeoff.cli.load_options import load_options, under_load, with_slots
 from bakeoff.cli.suite_options import check_suite_options, suite_options
 from bakeoff.errors import UsageError
 
@@ -115,6 +116,7 @@ def measuring_options(command: _F) -> _F:
               help="warm: repeat one prompt with the engine's cache left on.")  # fmt: skip
 @click.option("--temperature", type=click.FloatRange(0, 5), default=0.0, show_default=True)
 @engine_options
+@load_options
 @suite_options
 @measuring_options
 def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any) -> int:
@@ -130,6 +132,8 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
       bakeoff run vllm:r1-7b@bf16
       bakeoff run openai:NAME --url http://127.0.0.1:8000
       bakeoff run llamacpp:smollm2 --shape pp512 --shape "tg128 @ d4096" --context 8192
+      bakeoff run llamacpp:smollm2 --concurrency 1,2,4,8
+      bakeoff run vllm:r1-7b@bf16 --rate 0.5,1,2 --slo ttft=2s,tpot=80ms
       bakeoff run --suite article --dry-run
 
     Without a SUBJECT: what an Ollama server holds, else SmolLM2 on the embedded engine.
@@ -169,7 +173,7 @@ def _plan(subjects: tuple[str, ...], options: dict[str, Any]) -> Plan:
     context = options["context"] or _context_of_shapes(options["shapes"])
     options["context"] = context or Asked().context
     settings = settings_of(options)
-    asked = _asked(options)
+    asked = under_load(_asked(options), options)
     texts = subjects or _default_subjects(options["url"])
     wanted = named([(parse_subject(text), with_context(text, each, context)) for text in texts for each in settings])
     protocol = Protocol(
@@ -179,7 +183,12 @@ def _plan(subjects: tuple[str, ...], options: dict[str, Any]) -> Plan:
         time_budget_s=options["time_budget"],
         anchors=Protocol().anchors if options["anchors"] else 0,
     )
-    return Plan(tuple(Entrant(subject, each, asked) for subject, each in wanted), protocol)
+    return Plan(
+        tuple(
+            Entrant(subject, with_slots(subject, each, asked, options["parallel"]), asked) for subject, each in wanted
+        ),
+        protocol,
+    )
 
 
 def _context_of_shapes(shapes: tuple[str, ...]) -> int | None:

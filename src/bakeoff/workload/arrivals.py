@@ -22,7 +22,6 @@ SECONDS_OF_ARRIVALS, FEWEST_ARRIVALS = 30, 16
 """Of a window with a rate: what is due in that time."""
 OPEN_SLOTS = 4
 """Slots of an engine that we start for requests at a rate, where nobody asked for a number: llama-server's default."""
-MOST_REQUESTS = 100_000
 
 
 def due_times(arrival: Arrival, rate_rps: float, seed: int) -> Iterator[int]:

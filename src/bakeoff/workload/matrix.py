@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from bakeoff.errors import UsageError
+from bakeoff.workload.arrivals import default_requests, slots_for
 from bakeoff.workload.asked import Asked
 from bakeoff.workload.suite import Exclude, Sampling, Settings, SubjectEntry, WorkloadEntry
 from bakeoff.workload.suite_entries import Choice, engines_of, subjects_of, workloads_of
@@ -34,7 +35,7 @@ _DEFAULTS: dict[str, Any] = {
 class Start(Struct, frozen=True, kw_only=True):
     """One start of an engine: ``subject`` is ``ENGINE:MODEL[@QUANT]``. ``context`` None leaves it to the engine.
 
-    ``gpu_layers``: None as many as fit, -1 all. ``parallel``: streams at once, the most that any workload has.
+    ``gpu_layers``: None as many as fit, -1 all. ``parallel``: requests that it has to answer at once.
     """
 
     subject: str
@@ -125,6 +126,8 @@ class _Row:
 
     def _asked(self, axes: dict[str, Any]) -> Asked:
         (arrival,), (requests,), (slo,), (cache,) = map(self._values, ("arrival", "requests", "slo", "cache"))
+        if requests is None and axes["rate_rps"] is None and max(self.axes["concurrency"]) > 1:
+            requests = default_requests(axes["concurrency"], None)
         asked = Asked(
             name=self._workload.name or "",
             prompt=self._workload.prompt,
@@ -221,7 +224,7 @@ def _together(file: SuiteFile, cells: Sequence[_Cell]) -> list[Start]:
             subject=text,
             context=context,
             gpu_layers={"auto": None, "all": -1}.get(layers, layers),
-            parallel=max(asked.concurrency for asked in group),
+            parallel=slots_for(tuple(group)),
             asked=tuple(group),
         )
         for (text, context, layers), group in groups.items()
