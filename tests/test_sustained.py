@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bakeoff.analysis.sustained import Sustained, sustained
+from bakeoff.analysis.sustained import Sustained, elapsed_s, sustained
 from bakeoff.results.records import Reading, Timeline, Trial, Usage
 from bakeoff.stats.steps import steps
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def trial(at_s: float, tps: float, tokens: int = 129, *, clocked: bool = True, **more: object) -> Trial:
+def trial(at_s: float, tps: float, tokens: int = 129, **more: object) -> Trial:
     """One trial that began then and decoded at that rate."""
     span_ns = round((tokens - 1) / tps * 1e9)
     fields = {
@@ -23,7 +23,6 @@ def trial(at_s: float, tps: float, tokens: int = 129, *, clocked: bool = True, *
         "started": (START + timedelta(seconds=at_s)).isoformat(timespec="seconds"),
         "timeline": Timeline(at_ns=(50_000_000, 50_000_000 + span_ns), kinds="aa"),
         "end_ns": 50_000_000 + span_ns, "usage": Usage(output_tokens=tokens),
-        "begun_ns": round(at_s * 1e9) if clocked else None,
     }  # fmt: skip
     return Trial(**(fields | more))  # type: ignore[arg-type]
 
@@ -102,17 +101,17 @@ def test_too_few_trials_tell_nothing_of_changes() -> None:
     assert sustained([]) is None
 
 
-def test_without_a_clock_of_its_own_a_trial_is_dated_to_the_second() -> None:
-    timed = run(lambda at: 50 if at < 240 else 40)
-    dated = [trial((t.begun_ns or 0) / 1e9, _rate(t), clocked=False) for t in timed]
-    changes = seen(dated).changes
-    assert changes is not None
-    assert len(changes) == 1
+@pytest.mark.parametrize("started", ["", "yesterday", "9999-99-99", "0001-01-01T00:00:00+23:59"])
+def test_a_trial_whose_time_is_no_time_is_left_out(started: str) -> None:
+    trials = run(lambda _: 50)
+    assert seen([*trials, trial(0, 1, started=started)]).span_s == seen(trials).span_s
 
 
-def _rate(made: Trial) -> float:
-    first, last = made.timeline.at_ns
-    return 128 / ((last - first) / 1e9)
+def test_what_has_elapsed_is_from_the_first_begin_to_the_last_end() -> None:
+    assert elapsed_s([]) == 0
+    assert elapsed_s([trial(0, 128), trial(30, 128)]) == pytest.approx(31.05)
+    assert elapsed_s([trial(30, 128), trial(0, 128)]) == 0
+    assert elapsed_s([trial(0, 128, started="?")]) == 0
 
 
 def test_failed_trials_are_no_part_of_the_course() -> None:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from bakeoff.analysis.findings import Asked, Cell, Finding, asked, findings_of
 from bakeoff.analysis.memory_peaks import memory_peaks
+from bakeoff.analysis.sustained import Sustained, sustained
 from bakeoff.measurement.metrics import cell_metrics
 from bakeoff.results.records import CellEnded, CellOpened, CooledDown, Figure, Run, Trial, Warmed, Window
 
@@ -25,13 +26,14 @@ class Counts(Struct, frozen=True, kw_only=True):
 
 
 class CellSummary(Struct, frozen=True, kw_only=True):
-    """One cell: figures by METHOD's names, peak memory by scope, findings."""
+    """One cell: figures by METHOD's names, peak memory by scope, findings; its course where it was sustained."""
 
     opened: CellOpened
     metrics: dict[str, Figure | None]
     peak_memory_bytes: dict[str, Figure | None]
     trials: Counts
     findings: tuple[Finding, ...]
+    sustained: Sustained | None = None
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -121,4 +123,5 @@ def _summed_up(cell: Cell) -> CellSummary:
             truncated=sum(t.status == "truncated" for t in timed),
         ),
         findings=tuple(findings_of(cell)),
+        sustained=sustained(cell.timed) if cell.asked.sustained_s is not None else None,
     )

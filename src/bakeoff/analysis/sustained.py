@@ -56,6 +56,14 @@ class Sustained(Struct, frozen=True, kw_only=True):
     steady_over_first: Figure | None
 
 
+def elapsed_s(trials: Sequence[Trial]) -> float:
+    """From the first trial's begin to the last one's end, to the second; 0 where that cannot be told."""
+    begun = [_begun_s(trial) for trial in (trials[0], trials[-1])] if trials else [None]
+    if begun[0] is None or begun[-1] is None:
+        return 0.0
+    return max(0.0, begun[-1] - begun[0] + (trials[-1].end_ns or 0) / 1e9)
+
+
 class _Point(Struct, frozen=True):
     """A trial: when it began and ended, since the first began; tokens and seconds of its decode."""
 
@@ -91,22 +99,23 @@ def sustained(trials: Sequence[Trial]) -> Sustained | None:
 
 
 def _points(trials: Sequence[Trial]) -> list[_Point]:
-    """Trials that have a rate, each at its own time: by the window's clock where it has one, else to the second."""
-    if not trials:
-        return []
-    zero, zero_ns = datetime.fromisoformat(trials[0].started), trials[0].begun_ns
+    """Trials that have a rate, each at its own time, to the second, since the first began."""
+    zero = _begun_s(trials[0]) if trials else None
     found = []
     for trial in trials:
-        parts = client_decode_parts(trial)
-        if parts is None or trial.status != "ok":
+        parts, begun = client_decode_parts(trial), _begun_s(trial)
+        if zero is None or begun is None or parts is None or trial.status != "ok" or begun < zero:
             continue
-        if trial.begun_ns is not None and zero_ns is not None:
-            at = (trial.begun_ns - zero_ns) / 1e9
-        else:
-            at = (datetime.fromisoformat(trial.started) - zero).total_seconds()
-        if at >= 0 and math.isfinite(at):
-            found.append(_Point(at, at + (trial.end_ns or 0) / 1e9, *parts, trial))
+        found.append(_Point(begun - zero, begun - zero + (trial.end_ns or 0) / 1e9, *parts, trial))
     return found
+
+
+def _begun_s(trial: Trial) -> float | None:
+    """As the file has it, which may be anything."""
+    try:
+        return datetime.fromisoformat(trial.started).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _bin(at_s: float, span_s: float, points: Sequence[_Point]) -> Bin:

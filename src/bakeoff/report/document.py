@@ -45,6 +45,7 @@ def _cell(cell: CellSummary) -> dict[str, Any]:
         "workload": msgspec.to_builtins(workload),
         "metrics": {**figures, "peak_memory_bytes": memory, "energy_j_per_token": {}},
         "predicted": msgspec.to_builtins(cell.opened.predicted),
+        "sustained": msgspec.to_builtins(cell.sustained),
         "trials": msgspec.to_builtins(cell.trials),
         "findings": [msgspec.to_builtins(finding) for finding in cell.findings],
     }

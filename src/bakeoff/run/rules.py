@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from bakeoff.analysis.sustained import elapsed_s
 from bakeoff.measurement.metrics import client_decode_parts, ttft_s
 from bakeoff.results.records import EndedBy, Trial
 from bakeoff.run.plan import Protocol
@@ -62,7 +63,11 @@ def _width_of(parts: Sequence[Parts]) -> float:
 
 def enough(trials: Sequence[Trial], protocol: Protocol) -> EndedBy | None:
     """Why a cell with these timed trials gets no more of them; None: it does. Time is another matter."""
-    return _enough([trial.status == "ok" for trial in trials], lambda: half_width(trials), protocol, protocol.fewest)
+    ok = [trial.status == "ok" for trial in trials]
+    if protocol.sustained_s is not None:
+        by = _failures(ok)
+        return "number" if by is None and elapsed_s(trials) >= protocol.sustained_s else by
+    return _enough(ok, lambda: half_width(trials), protocol, protocol.fewest)
 
 
 def enough_windows(parts: Sequence[Parts | None], *, stopped: bool, protocol: Protocol) -> EndedBy | None:
@@ -74,11 +79,15 @@ def enough_windows(parts: Sequence[Parts | None], *, stopped: bool, protocol: Pr
 
 
 def _enough(ok: Sequence[bool], width: Callable[[], float], protocol: Protocol, fewest: int) -> EndedBy | None:
-    last = ok[-FAILURES_IN_A_ROW:]
-    if len(last) == FAILURES_IN_A_ROW and not any(last):
+    if _failures(ok):
         return "failures"
     if len(ok) >= protocol.most_trials:
         return "number"
     if protocol.runs is None and sum(ok) >= fewest and width() <= protocol.precision:
         return "precision"
     return None
+
+
+def _failures(ok: Sequence[bool]) -> EndedBy | None:
+    last = ok[-FAILURES_IN_A_ROW:]
+    return "failures" if len(last) == FAILURES_IN_A_ROW and not any(last) else None

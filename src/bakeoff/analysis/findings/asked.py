@@ -19,6 +19,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     runs: Annotated[int, Meta(ge=1, le=10_000)] | None = None
     time_budget_s: Annotated[float, Meta(gt=0, le=1e9)] | None = None
+    sustained_s: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     unfinished: str | None = None
 
 
