@@ -61,11 +61,12 @@ class Shape:
     cells: int
     trials: int
     windows: int
+    chunks_in_all: int = CHUNKS
 
     @property
     def chunks(self) -> int:
-        """Of one trial, so that all together have a million."""
-        return CHUNKS // (self.cells * self.trials)
+        """Of one trial."""
+        return self.chunks_in_all // (self.cells * self.trials)
 
 
 SHAPES = (

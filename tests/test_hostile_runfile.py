@@ -54,6 +54,7 @@ from bakeoff.results.records import (
 from bakeoff.results.runfile import read_run
 from tests.hand_made import MS, a_cell, a_host, a_run, a_trial
 
+WHOLE = [0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63)]
 GOLDEN = Path(__file__).parent / "data" / "run-v1.jsonl"
 MANY = int(os.environ.get("BAKEOFF_FUZZ", "150"))
 OBEYED = "".join(map(chr, [*range(9), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0x200B, 0x200E, 0x202E, 0x2066, 0xFEFF]))
@@ -268,11 +269,30 @@ def test_times_that_cannot_be_make_no_figure_and_a_severe_finding(
     assert "run backwards" in screen_of(summary)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_many_trials_of_extreme_numbers_are_shown(folder: Path, seed: int) -> None:
+    """Enough of them for the bootstrap."""
+    rng = random.Random(seed)
+
+    def extreme() -> int:
+        return rng.choice([*WHOLE, 10**9, 10**18, 2])
+
+    trials = []
+    for index in range(40):
+        timeline = Timeline(at_ns=(extreme(), extreme()), kinds="ra", tokens=(extreme(), extreme()))
+        usage = Usage(prompt_tokens=extreme(), cached_tokens=extreme(), output_tokens=extreme())
+        engine = EngineTimings(prefill_tokens=extreme(), prefill_s=1e-300, decode_s=1e308, load_s=-1.0, queue_s=1e308)
+        trial = msgspec.structs.replace(a_trial(), index=index, timeline=timeline, usage=usage, engine=engine)
+        trials.append(msgspec.structs.replace(trial, end_ns=extreme(), waited_s=1e308, others_cpu=1e308))
+    path = folder / "extreme.jsonl"
+    path.write_bytes(whole_of([a_run().started, a_cell(), *trials]))
+    assert "run backwards" in shown(path)
+
+
 # Changed
 
 
 HOSTILE_TEXT = f"[bold]x[/bold] \\ {OBEYED} \x1b]0;title\x07\x1b[2J 9{'9' * 400}\n\ttext ̈ 🚆"
-WHOLE = [0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, -(2**63)]
 PARTS = [0.0, -0.0, 0.5, -1.0, 5e-324, 1e-300, 1e308, -1e308]
 LIKE: dict[type, list[Any]] = {
     bool: [True, False],
@@ -313,7 +333,7 @@ def put(value: Any, path: Sequence[Any], lines: list[Any]) -> None:
     """Change what is there in each of these lines that has that place."""
     for line in lines:
         container, last = at(line, path[:-1]), path[-1]
-        if isinstance(container, dict) or (isinstance(container, list) and last < len(container)):
+        if isinstance(container, dict) or (isinstance(container, list) and last in range(len(container))):
             container[last] = copy.deepcopy(value)
 
 
