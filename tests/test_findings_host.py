@@ -85,6 +85,10 @@ CASES: Cases = {
             cell([a_trial(readings=read("throttled_share", None)), a_trial(readings=read("clock_hz", 1e9))]),
         ),
         (cell([a_trial(readings=read("throttled_share", 0.5))]), "warning", "50% of the time$", cell()),
+        (
+            cell([a_trial(readings=read("throttled_share", 0.0, "too hot"))]), "warning", "held itself back: too hot$",
+            cell([a_trial(readings=read("throttled_share", 0.005, "too hot"))]),
+        ),
     ],
     host.cooled_down: [
         (

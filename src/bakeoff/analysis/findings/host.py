@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bakeoff.analysis.findings.base import Cell, Finding
-from bakeoff.results.records import Host
+from bakeoff.results.records import Host, Reading
 from bakeoff.units import bytes_text, seconds_text
 
 BUSY_SHARE = 0.1
@@ -43,21 +43,27 @@ def on_battery(cell: Cell) -> Finding | None:
 
 def throttled(cell: Cell) -> Finding | None:
     """The device held itself back for over 1 % of a trial; info where it was at its power limit, as many always are."""
-    held = [reading for reading in cell.readings("throttled_share") if (reading.value or 0) > THROTTLED_SHARE]
+    held = [reading for reading in cell.readings("throttled_share") if _held_back(reading)]
     if not held:
         return None
     reasons = list(dict.fromkeys(reading.detail for reading in held if reading.detail))
     why = f": {', '.join(reasons)}" if reasons else ""
     usual = bool(reasons) and all(_USUAL in reason for reason in reasons)
+    most = max(reading.value or 0 for reading in held)
     return Finding(
         code="throttled",
         severity="info" if usual else "warning",
-        evidence=f"in {cell.of(held)} the device held itself back for up to "
-        f"{max(reading.value or 0 for reading in held):.0%} of the time{why}",
+        evidence=f"in {cell.of(held)} the device held itself back{f' for up to {most:.0%} of the time' if most else ''}"
+        f"{why}",
         advice="This is its speed at that limit; with a higher one it may do better."
         if usual
         else "Let it cool, give it air, and run again; this may also be all that it can keep up.",
     )
+
+
+def _held_back(reading: Reading) -> bool:
+    """By its share; older kernels tell that it was, but not for how long: a reason, and a share of 0."""
+    return (reading.value or 0) > THROTTLED_SHARE or (reading.value == 0 and bool(reading.detail))
 
 
 def cooled_down(cell: Cell) -> Finding | None:
