@@ -94,6 +94,34 @@ def test_a_child_that_cannot_load_is_told_in_its_own_words(monkeypatch: pytest.M
     assert children() == []
 
 
+def test_a_child_that_drops_its_connections_is_waited_for_since_it_is_about_to_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    child_runs(
+        monkeypatch,
+        """if True:
+        import os, socket, sys
+        sys.stdin.readline()
+        server = socket.create_server(("127.0.0.1", 0))
+        print('{"url": "http://127.0.0.1:%d"}' % server.getsockname()[1], flush=True)
+        for _ in ("the request", "whether it is still there"):
+            connection = server.accept()[0]
+            connection.recv(1)
+            connection.close()
+        os._exit(134)
+    """,
+    )
+
+    async def scene() -> None:
+        async with engine_for(Path("model.gguf")) as engine:
+            async for _ in engine.stream(request()):
+                pass
+
+    with pytest.raises(EngineCrashed, match=r"ended by itself \(status 134\) while it was answering"):
+        run(scene())
+    assert children() == []
+
+
 def test_a_load_that_is_cancelled_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     child_runs(monkeypatch, "import sys; sys.stdin.read()")
 

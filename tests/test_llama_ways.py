@@ -107,7 +107,7 @@ def test_each_number_of_layers_is_a_cell_of_its_own(
 ) -> None:
     program = stand_in(tmp_path)
     subject = f"llamacpp:{weights}"
-    assert bakeoff(subject, "--program", program, "--gpu-layers", "0,20,all,auto,20", "--json") == 0
+    assert bakeoff(subject, "--program", program, "--gpu-layers", "0,20,all,auto,20", "--no-anchors", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     subjects = [cell["subject"] for cell in document["cells"]]
     assert [each["settings"]["gpu_layers"] for each in subjects] == [0, 20, "all", "auto"]

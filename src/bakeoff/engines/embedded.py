@@ -26,7 +26,7 @@ from bakeoff.engines.child import ChildConfig, ChildReply
 from bakeoff.engines.connections import Connections
 from bakeoff.engines.gpu_choice import gpu_environment
 from bakeoff.engines.llama_log import Loaded, layers_text, placement_settings, read_load
-from bakeoff.engines.llama_server import stream_llama
+from bakeoff.engines.llama_server import ENDING_S, is_going, stream_llama
 from bakeoff.engines.page_cache import drop_page_cache
 from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ServerSilent
 from bakeoff.models.files import gguf_parts
@@ -197,7 +197,7 @@ class EmbeddedLlama:
             async for event in stream_llama(self._connections, request, self._model.name):
                 yield event
         except EngineError as error:
-            if self._child is not None and await _has_ended(self._child):
+            if self._child is not None and await _has_ended(self._child, self._reply.url):
                 raise EngineCrashed(
                     f"The llama.cpp engine ended by itself (status {self._child.returncode}) while it was "
                     f"answering{self._reason()}."
@@ -205,10 +205,12 @@ class EmbeddedLlama:
             raise
 
 
-async def _has_ended(child: asyncio.subprocess.Process) -> bool:
-    """Whether the child is gone, or goes within a moment of closing its connection."""
+async def _has_ended(child: asyncio.subprocess.Process, url: str) -> bool:
+    """Whether the child is gone, or going and gone within a while."""
+    if not await is_going(url):
+        return False
     try:
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(ENDING_S):
             await child.wait()
     except TimeoutError:
         return False

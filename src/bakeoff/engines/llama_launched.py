@@ -17,18 +17,17 @@ from bakeoff.engines.gpu_choice import gpu_environment
 from bakeoff.engines.launch import Launched, free_port
 from bakeoff.engines.llama_attached import ALL_CAPABILITIES
 from bakeoff.engines.llama_log import CAUSES, Loaded, layers_text, on_accelerator, placement_settings, read_load
-from bakeoff.engines.llama_server import ServerSays, ask_server, stream_llama
+from bakeoff.engines.llama_server import ENDING_S, ServerSays, ask_server, is_going, stream_llama
 from bakeoff.engines.lookup import get_json, some_names
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.page_cache import PageCache, drop_page_cache
-from bakeoff.errors import BrokenReply, EngineCrashed, EngineError, EngineMissing, ServerUnreachable
+from bakeoff.errors import EngineCrashed, EngineError, EngineMissing
 from bakeoff.models.files import gguf_parts
 from bakeoff.results.records import Model, Start
 
 PROGRAM = "llama-server"
 THE_ONE_GPU = "CUDA0"
 """What CUDA calls a GPU that is the only one that it shows."""
-ENDING_S = 10.0
 _LOG_BYTES = 1_000_000
 
 _ENVIRONMENT = {
@@ -169,20 +168,10 @@ class LaunchedLlama:
             async for event in stream_llama(self._connections, request, self._alias):
                 yield event
         except EngineError as error:
-            if not await self._has_ended(self._launched):
+            if not (await is_going(self._url) and await self._launched.ended(ENDING_S)):
                 raise
             words = self._launched.last_words()
             raise EngineCrashed(f"llama-server ended by itself while it was answering{words}") from error
-
-    async def _has_ended(self, launched: Launched) -> bool:
-        """Whether it is gone, or going: then it no longer takes a connection, or drops it."""
-        try:
-            await get_json(f"{self._url}/health", timeout_s=5)
-        except (ServerUnreachable, BrokenReply):
-            return await launched.ended(ENDING_S)
-        except EngineError:
-            pass
-        return False
 
 
 def find_program(named: str | None) -> str:

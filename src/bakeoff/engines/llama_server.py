@@ -13,7 +13,7 @@ from bakeoff.engines.chat import Count, LlamaTimings, decoded, finished, stream_
 from bakeoff.engines.connections import Connections
 from bakeoff.engines.lookup import count_or_none, get_json, some_names, table, text_or_none
 from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
-from bakeoff.errors import ModelMissing, ServerRefused
+from bakeoff.errors import BrokenReply, EngineError, ModelMissing, ServerRefused, ServerUnreachable
 
 
 class _Completion(Struct):
@@ -29,6 +29,21 @@ class _Completion(Struct):
 _decode = msgspec.json.Decoder(_Completion).decode
 
 _START = "Start it with 'llama-server -m FILE'"
+
+
+ENDING_S = 10.0
+"""How long a server that no longer answers may take to end; a crash can write a large file before."""
+
+
+async def is_going(url: str) -> bool:
+    """Whether a server is gone or going: it no longer takes a connection, or drops it."""
+    try:
+        await get_json(f"{url}/health", timeout_s=5)
+    except (ServerUnreachable, BrokenReply):
+        return True
+    except EngineError:
+        pass
+    return False
 
 
 class ServerSays(Struct, frozen=True, kw_only=True):
