@@ -15,7 +15,9 @@ from bakeoff.engines.base import Counters, Counting, Description, Engine
 from bakeoff.errors import EngineError
 from bakeoff.measurement.load import CpuTimes, cpu_times, others_share
 from bakeoff.measurement.memory import peak_bytes, reset_peak
+from bakeoff.measurement.meters.base import Stretch, stretches
 from bakeoff.results.records import EngineCounts, Metered, Reading
+from bakeoff.run.metering import Metering
 
 
 class Span(Struct, frozen=True, kw_only=True):
@@ -47,38 +49,50 @@ class Seen(Struct, frozen=True, kw_only=True):
 class Instruments:
     """All that is read beside the stream, on one engine that is up. ``metered`` is what the run file says of it."""
 
-    def __init__(self, engine: Engine, about: Description) -> None:
+    def __init__(self, engine: Engine, about: Description, metering: Metering | None = None) -> None:
         self._engine = engine
         self._pids = about.pids
         self._counted: Counters | None = None
         self._cpu: CpuTimes | None = None
-        self.metered: Metered | None = None
+        self._meters = metering.set_for(engine, about) if metering is not None else None
+        self.metered: Metered | None = metering.metered(self._meters) if metering and self._meters else None
 
     async def __aenter__(self) -> Self:
+        if self._meters is not None:
+            self._meters.__enter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        if self._meters is not None:
+            self._meters.close()
 
     async def start(self) -> None:
         """Begin a window. Whatever takes time is read first."""
         self._counted = await _counters(self._engine)
         reset_peak(self._pids)
+        if self._meters is not None:
+            self._meters.start()
         self._cpu = cpu_times(self._pids)
 
-    async def finish(self, span: Span | None = None) -> Seen:  # noqa: ARG002 (for meters that tell phases apart)
+    async def finish(self, span: Span | None = None) -> Seen:
         """End the window. ``span`` is the one request in it; None where there were many, or its time was invented."""
+        cpu = cpu_times(self._pids)
         return Seen(
-            others_cpu=others_share(self._cpu, cpu_times(self._pids)),
+            others_cpu=others_share(self._cpu, cpu),
             memory_peak_bytes=peak_bytes(self._pids),
+            readings=self._meters.finish(_stretches(span)) if self._meters is not None else (),
             engine_counts=_counts(self._counted, await _counters(self._engine)),
         )
 
     def throttled(self) -> str | None:
         """Why the device holds itself back just now, in words; None where it does not, or nothing tells."""
         return None
+
+
+def _stretches(span: Span | None) -> tuple[Stretch, ...]:
+    return stretches(span.begun_ns, span.first_ns, span.last_ns, span.end_ns) if span is not None else ()
 
 
 async def _counters(engine: Engine) -> Counters | None:
