@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bakeoff.engines import connections
-from bakeoff.engines.connections import Connections
+from bakeoff.engines.connections import FRESH_NS, STAYED_NS, Connections
 from bakeoff.engines.transport import Connection, Ended, HttpRequest
 from bakeoff.errors import ServerUnreachable
 from tests.servers import Received, chunked, run, serving
@@ -35,6 +35,14 @@ def ports_of(use: Callable[[Connections], Awaitable[None]], *, closes: bool = Fa
     return ports
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What the connections take for the time: it stands still but for what a test adds."""
+    now = [0]
+    monkeypatch.setattr(connections, "now_ns", lambda: now[0])
+    return now
+
+
 async def ask(pool: Connections) -> Connection:
     async with pool.one() as connection:
         events = [event async for event in connection.exchange(HttpRequest("/", b"{}"), "sse")]
@@ -50,51 +58,57 @@ def test_requests_one_by_one_have_a_connection_of_their_own() -> None:
     assert len(set(ports_of(use))) == 3
 
 
-def test_connections_that_are_ready_are_used_again_and_again() -> None:
+def test_a_connection_that_stays_open_behind_its_answer_is_used_again_and_again(clock: list[int]) -> None:
     async def use(pool: Connections) -> None:
-        await pool.ready(2)
+        await pool.ready(1)
+        await ask(pool)
+        clock[0] += STAYED_NS
         for _ in range(3):
-            await asyncio.gather(ask(pool), ask(pool))
+            await ask(pool)
 
-    ports = ports_of(use)
-    assert (len(ports), len(set(ports))) == (6, 2)
+    assert len(set(ports_of(use))) == 1
 
 
-def test_a_third_request_at_once_gets_a_connection_that_is_closed_after_it() -> None:
-    kept: list[Connection] = []
-
+def test_no_connection_is_used_again_until_one_was_seen_to_stay_open(clock: list[int]) -> None:
     async def use(pool: Connections) -> None:
-        await pool.ready(2)
-        used = await asyncio.gather(ask(pool), ask(pool), ask(pool))
-        kept.extend(each for each in used if each.usable)
+        await pool.ready(1)
+        await ask(pool)
+        clock[0] += STAYED_NS - 1
+        await ask(pool)
 
-    assert len(set(ports_of(use))) == 3
-    assert len(kept) == 2
+    assert len(set(ports_of(use))) == 2
 
 
-def test_what_the_server_has_closed_is_not_used_again() -> None:
+def test_behind_a_server_that_closes_each_connection_none_is_used_again(clock: list[int]) -> None:
     async def use(pool: Connections) -> None:
         await pool.ready(1)
         first = await ask(pool)
         async with asyncio.timeout(10):
             while first.usable:  # noqa: ASYNC110 (the server's end of it is not ours to wait for)
                 await asyncio.sleep(0)
-        await ask(pool)
+        clock[0] += STAYED_NS
+        for _ in range(2):
+            assert not (await ask(pool)).usable
 
-    assert len(set(ports_of(use, closes=True))) == 2
+    assert len(set(ports_of(use, closes=True))) == 3
 
 
-def test_a_connection_that_has_been_idle_for_long_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0]
-    monkeypatch.setattr(connections, "now_ns", lambda: now[0])
-    held: list[Connection] = []
+def test_a_third_request_at_once_gets_a_connection_that_is_closed_after_it() -> None:
+    async def use(pool: Connections) -> None:
+        await pool.ready(2)
+        used = await asyncio.gather(ask(pool), ask(pool), ask(pool))
+        assert sum(each.usable for each in used) == 2
 
+    assert len(set(ports_of(use))) == 3
+
+
+def test_a_connection_that_has_been_idle_for_long_is_not_trusted(clock: list[int]) -> None:
     async def use(pool: Connections) -> None:
         await pool.ready(1)
-        held.append(await ask(pool))
-        now[0] += connections.FRESH_NS + 1
+        first = await ask(pool)
+        clock[0] += FRESH_NS
         await ask(pool)
-        assert not held[0].usable
+        assert not first.usable
 
     assert len(set(ports_of(use))) == 2
 

@@ -1,7 +1,9 @@
-"""Connections to one server: opened ahead of the requests that will use them, and used again under load.
+"""Connections to one server: opened ahead of the requests that will use them, and used again where that is safe.
 
-Requests one by one each get a connection of their own, as they always did. Only where ``ready`` was called are
-connections kept, so that no request of a busy stream waits for one.
+Requests one by one each get a connection of their own. Only where ``ready`` was called are connections kept, so that
+no request of a busy stream waits for one. Some servers promise to keep a connection and close it behind each answer
+(llama-server, behind streamed ones), just as the next request arrives: so one is only used again once another was
+seen to stay open.
 """
 
 from __future__ import annotations
@@ -10,11 +12,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from msgspec import Struct
+
 from bakeoff.clock import now_ns
 from bakeoff.engines.transport import Connection
 
 FRESH_NS = 1_000_000_000
 """How long an idle connection is trusted: servers close idle ones, the hastiest after 5 s, and may just be doing so."""
+STAYED_NS = 50_000_000
+"""A connection that is open for so long after an answer was not closed behind it."""
+
+
+class _Idle(Struct, frozen=True, eq=False):
+    connection: Connection
+    since_ns: int
+    used: bool
 
 
 class Connections:
@@ -22,43 +34,59 @@ class Connections:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._kept = 0
-        self._idle: list[tuple[Connection, int]] = []
+        self._wanted = 0
+        self._idle: list[_Idle] = []
+        self._stay_open: bool | None = None
 
     async def ready(self, count: int) -> None:
-        """Have ``count`` connections idle, and keep as many from now on; 0 closes them and keeps none."""
-        self._kept = count
-        await self._close_stale()
-        missing = range(count - len(self._idle))
+        """Have ``count`` connections that the next requests can use, and keep as many; 0 closes them."""
+        self._wanted = count
+        await self._look()
+        missing = range(count - len([idle for idle in self._idle if self._usable(idle)]))
         opened = await asyncio.gather(*(self._open() for _ in missing), return_exceptions=True)
         for failure in filter(None, opened):
             raise failure
 
     async def _open(self) -> None:
-        self._idle.append((await Connection.open(self._url), now_ns()))
+        self._idle.append(_Idle(await Connection.open(self._url), now_ns(), used=False))
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Connection]:
-        """A connection for one exchange: the idle one that was used last, else a new one."""
-        await self._close_stale()
-        connection = self._idle.pop()[0] if self._idle else await Connection.open(self._url)
+        """A connection for one exchange: an idle one, else a new one."""
+        await self._look()
+        found = next((idle for idle in reversed(self._idle) if self._usable(idle)), None)
+        if found is not None:
+            self._idle.remove(found)
+        connection = found.connection if found is not None else await Connection.open(self._url)
         try:
             yield connection
         finally:
-            if connection.usable and len(self._idle) < self._kept:
-                self._idle.append((connection, now_ns()))
+            if connection.usable and self._stay_open is not False and len(self._idle) < self._wanted:
+                self._idle.append(_Idle(connection, now_ns(), used=True))
             else:
                 await connection.close()
 
-    async def _close_stale(self) -> None:
-        """Close what is too old or too many, since some servers hold a thread for each, and what the server closed."""
-        oldest_ns = now_ns() - FRESH_NS
-        fresh = [(each, at_ns) for each, at_ns in self._idle if each.usable and at_ns >= oldest_ns]
-        kept = fresh[max(0, len(fresh) - self._kept) :]
-        stale = [each for each, at_ns in self._idle if (each, at_ns) not in kept]
+    def _usable(self, idle: _Idle) -> bool:
+        return not idle.used or self._stay_open is True
+
+    async def _look(self) -> None:
+        """Learn from the idle ones whether they stay open; close the stale and those too many.
+
+        Some servers hold a thread for each.
+        """
+        now = now_ns()
+        for idle in self._idle:
+            age_ns = now - idle.since_ns
+            if idle.used and not idle.connection.usable and age_ns < FRESH_NS:
+                self._stay_open = False
+            elif idle.used and age_ns >= STAYED_NS and self._stay_open is None:
+                self._stay_open = True
+        fresh = [idle for idle in self._idle if idle.connection.usable and now - idle.since_ns < FRESH_NS]
+        kept = fresh[max(0, len(fresh) - self._wanted) :]
+        stale = [idle for idle in self._idle if idle not in kept]
         self._idle = kept
-        for each in stale:
-            await each.close()
+        for idle in stale:
+            await idle.connection.close()
 
     async def close(self) -> None:
         """Close all that is idle; a second time does nothing."""
