@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bakeoff.cli.live import LiveProgress
     from bakeoff.results.records import Host, Run
     from bakeoff.run.file import RunFile
     from bakeoff.run.plan import Plan
@@ -54,6 +56,7 @@ def _do(plan: Plan, file: RunFile, host: Host, as_json: bool, before: Run | None
     from bakeoff.cli.show import show_run
     from bakeoff.hardware.detect import this_machine
     from bakeoff.run.contestants import contestant
+    from bakeoff.run.metering import Metering
     from bakeoff.run.predicting import Predictor
     from bakeoff.run.session import run_all
 
@@ -66,6 +69,7 @@ def _do(plan: Plan, file: RunFile, host: Host, as_json: bool, before: Run | None
             live,
             predictor,
             before,
+            Metering(plan.meters, ask=partial(_ask, live) if sys.stdin.isatty() else None),
         )
     if errors and not file.written:
         for error in errors[:-1]:
@@ -73,3 +77,14 @@ def _do(plan: Plan, file: RunFile, host: Host, as_json: bool, before: Run | None
         raise errors[-1]
     code = show_run(file.path, as_json)
     return 1 if errors else code
+
+
+def _ask(live: LiveProgress, question: str) -> str:
+    """Put a question to the user, the bars out of the way meanwhile; Ctrl-C ends the run."""
+    live.__exit__(None, None, None)
+    try:
+        return str(click.prompt(question, err=True))
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    finally:
+        live.__enter__()

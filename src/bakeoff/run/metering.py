@@ -6,8 +6,6 @@ from collections.abc import Callable
 from time import sleep
 from typing import Any
 
-from msgspec import Struct
-
 from bakeoff.clock import now_ns
 from bakeoff.engines.base import Description, Engine, KeepsTime
 from bakeoff.errors import UsageError
@@ -23,6 +21,7 @@ from bakeoff.measurement.meters.plug import PlugAddress, PlugError
 from bakeoff.measurement.meters.rapl import Rapl
 from bakeoff.measurement.meters.wall import WallPlug
 from bakeoff.results.records import Metered, Reading
+from bakeoff.run.plan import Meters
 
 MANUAL = "manual"
 
@@ -47,33 +46,21 @@ Ask = Callable[[str], str]
 """Puts a question to the user and gives the answer; None, in its place, where there is nobody to ask."""
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
-    """Which meters: those of ``names``, all where that is None; ``wall`` is a plug's address, or ``manual``."""
-
-    names: tuple[str, ...] | None = None
-    wall: str | None = None
-
-    def check(self) -> None:
-        """Raises UsageError on a name or an address that is none."""
-        strange = [name for name in self.names or () if name not in NAMES]
-        if strange:
-            raise UsageError(f"--meters: there is no meter {strange[0]!r}. Take auto, none, or of {', '.join(NAMES)}.")
-        if self.wall not in (None, MANUAL):
-            PlugAddress.parse(self.wall)
-
-    @property
-    def plug(self) -> WallPlug | None:
-        """The plug, where one was named."""
-        return None if self.wall in (None, MANUAL) else WallPlug(PlugAddress.parse(self.wall))
+def check(wanted: Meters) -> None:
+    """Raises UsageError on a name or an address that is none."""
+    strange = [name for name in wanted.names or () if name not in NAMES]
+    if strange:
+        raise UsageError(f"--meters: there is no meter {strange[0]!r}. Take auto, none, or of {', '.join(NAMES)}.")
+    _plug(wanted)
 
 
-def power_meters(here: Surroundings, wanted: Wanted) -> tuple[Meter, ...]:
+def power_meters(here: Surroundings, wanted: Meters) -> tuple[Meter, ...]:
     """Those that tell power or energy."""
-    plug = wanted.plug
+    plug = _plug(wanted)
     return (*_chosen(_POWER, here, wanted), *((plug,) if plug is not None else ()))
 
 
-def all_meters(here: Surroundings, wanted: Wanted) -> tuple[Meter, ...]:
+def all_meters(here: Surroundings, wanted: Meters) -> tuple[Meter, ...]:
     """Those, and those of memory and heat."""
     return (*_chosen(_MEMORY_AND_HEAT, here, wanted), *power_meters(here, wanted))
 
@@ -83,7 +70,7 @@ class Metering:
 
     def __init__(
         self,
-        wanted: Wanted,
+        wanted: Meters,
         *,
         ask: Ask | None = None,
         here: Surroundings | None = None,
@@ -91,13 +78,13 @@ class Metering:
         now: Callable[[], int] = now_ns,
     ) -> None:
         self._wanted, self._ask, self._wait, self._now = wanted, ask, wait, now
-        self._here = (here or Surroundings()) if wanted.names != () or wanted.plug else None
+        self._here = (here or Surroundings()) if wanted.names != () or _plug(wanted) else None
         self._idle: tuple[Reading, ...] = ()
         self._before: tuple[manual.Shown, int] | None = None
 
     def begin(self, stage: Callable[[str], None]) -> None:
         """Measure the idle level, and ask for the wall meter. Raises UsageError where either cannot be done."""
-        plug = self._wanted.plug
+        plug = _plug(self._wanted)
         if plug is not None:
             try:
                 plug.check()
@@ -138,7 +125,12 @@ class Metering:
         return Metered(meters=meters.states, idle=self._idle)
 
 
-def _chosen(kinds: dict[str, Callable[[Surroundings], Meter]], here: Surroundings, wanted: Wanted) -> tuple[Meter, ...]:
+def _plug(wanted: Meters) -> WallPlug | None:
+    """The plug, where one was named."""
+    return None if wanted.wall in (None, MANUAL) else WallPlug(PlugAddress.parse(wanted.wall))
+
+
+def _chosen(kinds: dict[str, Callable[[Surroundings], Meter]], here: Surroundings, wanted: Meters) -> tuple[Meter, ...]:
     return tuple(make(here) for name, make in kinds.items() if wanted.names is None or name in wanted.names)
 
 

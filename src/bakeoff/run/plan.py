@@ -70,11 +70,19 @@ class Entrant(Struct, frozen=True):
         return self.subject.text
 
 
+class Meters(Struct, frozen=True, kw_only=True):
+    """Which meters are read: those of ``names``, or all; ``wall`` is a plug's address, or ``manual``."""
+
+    names: tuple[str, ...] | None = None
+    wall: str | None = None
+
+
 class Plan(Struct, frozen=True):
     """A whole run, as it was asked for: enough to do it, and to go on with it."""
 
     entrants: tuple[Entrant, ...]
     protocol: Protocol = Protocol()
+    meters: Meters = Meters()
 
     def as_record(self) -> dict[str, Any]:
         """For the run file. Raises UsageError on an address that holds a password."""

@@ -13,7 +13,9 @@ from bakeoff.results.records import CellFailed, Run
 from bakeoff.run.budget import left_s, share_s, spent_s
 from bakeoff.run.contestant import Contestant, Observer
 from bakeoff.run.file import RunFile
+from bakeoff.run.instruments import Instruments
 from bakeoff.run.load import Load
+from bakeoff.run.metering import Metering
 from bakeoff.run.plan import Entrant, Plan, expected_cells
 from bakeoff.run.predicting import Predictor
 from bakeoff.run.runner import Runner
@@ -31,18 +33,25 @@ def run_all(
     observer: Observer,
     predictor: Predictor | None = None,
     before: Run | None = None,
+    metering: Metering | None = None,
 ) -> list[BakeoffError]:
     """Measure what is in the plan; give the errors of what could not be measured, which the file holds as well.
 
-    ``before`` is what the run has already, read to be resumed: that is left alone.
+    ``before`` is what the run has already, read to be resumed: that is left alone. Without ``metering`` no meters are
+    read.
 
-    Raises Interrupted on Ctrl-C and FileError where the file cannot be written or is of something that has changed;
-    everything measured is kept.
+    Raises Interrupted on Ctrl-C, UsageError where a meter that was asked for cannot be read, and FileError where the
+    file cannot be written or is of something that has changed; everything measured is kept.
     """
     file.check()
-    invocation = _Invocation(plan, make, file, observer, predictor, before)
+    invocation = _Invocation(plan, make, file, observer, predictor, before, metering)
     try:
+        if metering is not None:
+            metering.begin(observer.stage)
         invocation.run()
+        by_hand = metering.end() if metering is not None and file.written else None
+        if by_hand is not None:
+            file.write(by_hand)
     except KeyboardInterrupt:
         file.end("interrupted")
         raise Interrupted(f"Interrupted. {_what_is_kept(file)}") from None
@@ -71,11 +80,15 @@ class _Invocation:
         observer: Observer,
         predictor: Predictor | None,
         before: Run | None,
+        metering: Metering | None,
     ) -> None:
         self._plan = plan
         self._make = make
         self._file = file
-        self._runner = Runner(plan.protocol, file.write, observer, predictor, before=before, load=Load())
+        instruments = partial(Instruments, metering=metering)
+        self._runner = Runner(
+            plan.protocol, file.write, observer, predictor, before=before, instruments=instruments, load=Load()
+        )
         ended = {record.entrant for record in before.entrant_ends} if before else set()
         self._left = [number for number in range(len(plan.entrants)) if number not in ended]
         self._resumed = before is not None

@@ -1,0 +1,41 @@
+"""The options that say which meters are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from bakeoff.run.plan import Meters
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def meter_options(command: _F) -> _F:
+    """Add the options."""
+    for option in reversed(
+        (
+            click.option("--wall", metavar="ADDRESS|manual",
+                         help="Measure at the wall: shelly://HOST, tasmota://HOST, homeassistant://HOST:8123/sensor.X, "
+                         "or manual, to type a meter's readings."),
+            click.option("--meters", default="auto", show_default=True, metavar="auto|none|NAME[,…]",
+                         help="Which meters of this machine to read: memory, gpu-memory, pressure, heat, gpu-heat, "
+                         "nvidia, amd, rapl, apple, battery."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def meters_of(options: dict[str, Any]) -> Meters:
+    """What was asked for. Raises UsageError."""
+    from bakeoff.run.metering import check
+    from bakeoff.run.plan import Meters
+
+    words = [word.strip().lower() for word in str(options["meters"]).split(",") if word.strip()]
+    names = None if words in ([], ["auto"]) else () if words == ["none"] else tuple(dict.fromkeys(words))
+    meters = Meters(names=names, wall=options["wall"])
+    check(meters)
+    return meters
