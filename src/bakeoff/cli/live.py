@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from bakeoff.measurement.metrics import client_decode_parts, ttft_s
 from bakeoff.results.records import CellOpened, Trial, Window
+from bakeoff.run.plan import MOST_SUSTAINED
 from bakeoff.units import bytes_text, plain_text, seconds_text, significant
 
 
@@ -36,7 +37,7 @@ class LiveProgress:
             disable=not self._console.is_terminal,
         )
         self._stage: TaskID | None = None
-        self._cells: dict[int, tuple[TaskID, str, int]] = {}
+        self._cells: dict[int, tuple[TaskID, str, int | None]] = {}
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -72,7 +73,8 @@ class LiveProgress:
         """A cell is warm."""
         self._end_stage()
         name = plain_text(f"{opened.subject.model.name}, {opened.workload.name}")
-        self._cells[opened.cell] = (self._bar.add_task(name, total=most, completed=done, detail=""), name, most)
+        total = most if most < MOST_SUSTAINED else None
+        self._cells[opened.cell] = (self._bar.add_task(name, total=total, completed=done, detail=""), name, total)
 
     def trial(self, trial: Trial) -> None:
         """A trial has ended: its own figures, unaveraged."""
@@ -83,7 +85,7 @@ class LiveProgress:
             return
         task, name, total = self._cells[trial.cell]
         self._bar.update(task, advance=1, detail=detail)
-        self._say(f"{name}: trial {trial.index + 1} of {total}: {detail}")
+        self._say(f"{name}: trial {trial.index + 1}{_of(total)}: {detail}")
 
     def window(self, window: Window, output_tps: float | None) -> None:
         """A window of load has ended."""
@@ -92,7 +94,7 @@ class LiveProgress:
         detail = plain_text(f"{rate}, stopped: {window.stopped}" if window.stopped else rate)
         task, name, total = self._cells[window.cell]
         self._bar.update(task, advance=1, detail=detail)
-        self._say(f"{name}: window {window.index + 1} of {total}: {detail}")
+        self._say(f"{name}: window {window.index + 1}{_of(total)}: {detail}")
 
     def _say(self, line: str) -> None:
         if not self._console.is_terminal:
@@ -107,6 +109,10 @@ class LiveProgress:
         for task, _, _ in self._cells.values():
             self._bar.remove_task(task)
         self._cells.clear()
+
+
+def _of(total: int | None) -> str:
+    return f" of {total}" if total is not None else ""
 
 
 def _detail(trial: Trial) -> str:

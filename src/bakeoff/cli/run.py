@@ -93,6 +93,8 @@ def measuring_options(command: _F) -> _F:
               help="With --runs auto: half the width of the 95 % interval, as a share of the figure.")  # fmt: skip
 @click.option("--time-budget", type=SecondsType(), help="For the whole run, such as 10m: shared fairly, and what it "
               "cost in precision is said.")  # fmt: skip
+@click.option("--sustained", type=SecondsType(), help="Run one cell back to back for so long, such as 10m: speed over "
+              "time, and when heat slows it down.")  # fmt: skip
 @click.option("--anchors/--no-anchors", default=True,
               help="Measure a first cell again at the end, to show drift.  [default: anchors]")  # fmt: skip
 @click.option(
@@ -134,6 +136,7 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
       bakeoff run llamacpp:smollm2 --shape pp512 --shape "tg128 @ d4096" --context 8192
       bakeoff run llamacpp:smollm2 --concurrency 1,2,4,8
       bakeoff run vllm:r1-7b@bf16 --rate 0.5,1,2 --slo ttft=2s,tpot=80ms
+      bakeoff run llamacpp:smollm2 --sustained 10m
       bakeoff run --suite article --dry-run
 
     Without a SUBJECT: what an Ollama server holds, else SmolLM2 on the embedded engine.
@@ -166,6 +169,7 @@ def _given(name: str) -> bool:
 
 def _plan(subjects: tuple[str, ...], options: dict[str, Any]) -> Plan:
     """What the command line asks for, without a suite."""
+    from bakeoff.cli.sustained import sustained_plan
     from bakeoff.engines.subjects import parse_subject
     from bakeoff.run.plan import Entrant, Plan, Protocol
     from bakeoff.workload.asked import Asked
@@ -183,12 +187,11 @@ def _plan(subjects: tuple[str, ...], options: dict[str, Any]) -> Plan:
         time_budget_s=options["time_budget"],
         anchors=Protocol().anchors if options["anchors"] else 0,
     )
-    return Plan(
-        tuple(
-            Entrant(subject, with_slots(subject, each, asked, options["parallel"]), asked) for subject, each in wanted
-        ),
-        protocol,
-    )
+    entrants = [
+        Entrant(subject, with_slots(subject, each, asked, options["parallel"]), asked) for subject, each in wanted
+    ]
+    plan = Plan(tuple(entrants), protocol)
+    return plan if options["sustained"] is None else sustained_plan(plan, options["sustained"], _given)
 
 
 def _context_of_shapes(shapes: tuple[str, ...]) -> int | None:

@@ -44,6 +44,8 @@ def check_suite_options(options: dict[str, Any]) -> None:
                 option = {"engines": "engine"}.get(name, name.replace("_", "-"))
                 raise UsageError(f"--{option} is for a suite: name one with --suite, or leave it out.")
         return
+    if options["sustained"] is not None:
+        raise UsageError("--sustained is for one workload, and a suite has many: leave one of the two out.")
     for name in _OWN_WORKLOADS:
         if options[name]:
             option = {"prompts": "prompt", "shapes": "shape"}.get(name, name.replace("_", "-"))
