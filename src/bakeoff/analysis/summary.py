@@ -9,6 +9,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from bakeoff.analysis.findings import Asked, Cell, Finding, asked, findings_of
+from bakeoff.analysis.load import LoadSummary, loads
 from bakeoff.analysis.memory_peaks import memory_peaks
 from bakeoff.analysis.sustained import Sustained, sustained
 from bakeoff.measurement.metrics import cell_metrics
@@ -34,6 +35,7 @@ class CellSummary(Struct, frozen=True, kw_only=True):
     trials: Counts
     findings: tuple[Finding, ...]
     sustained: Sustained | None = None
+    load: LoadSummary | None = None
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -45,7 +47,8 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 def summarize(run: Run) -> Summary:
     """Every cell of the run, in order."""
-    return Summary(run=run, cells=tuple(_summed_up(cell) for cell in _cells(run)))
+    under_load = loads(run)
+    return Summary(run=run, cells=tuple(_summed_up(cell, under_load.get(cell.opened.cell)) for cell in _cells(run)))
 
 
 class _Parts(Struct, frozen=True, kw_only=True):
@@ -111,7 +114,7 @@ def _anchors(run: Run) -> dict[int, list[list[Trial]]]:
     return dict(groups)
 
 
-def _summed_up(cell: Cell) -> CellSummary:
+def _summed_up(cell: Cell, load: LoadSummary | None) -> CellSummary:
     ok, timed = cell.ok, cell.timed
     return CellSummary(
         opened=cell.opened,
@@ -124,4 +127,5 @@ def _summed_up(cell: Cell) -> CellSummary:
         ),
         findings=tuple(findings_of(cell)),
         sustained=sustained(cell.timed) if cell.asked.sustained_s is not None else None,
+        load=load,
     )

@@ -103,9 +103,12 @@ def resume(run: str | None, as_json: bool) -> int:
 @command.command("export")
 @click.argument("run", required=False)
 @click.option("--format", "form", type=click.Choice(["json", "csv", "svg"]), default="json", show_default=True,
-              help="json: figures and findings; csv: one row a trial; svg: a picture of the screen.")  # fmt: skip
+              help="json: figures and findings; csv: a table; svg: a picture of the screen.")  # fmt: skip
+@click.option("--rows", type=click.Choice(["trials", "loads"]),
+              help="Of a csv: one a trial, or one a load that was measured, for a chart.  [default: loads where there "
+              "are any]")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file, not to standard output.")
-def export(run: str | None, form: str, output: str | None) -> None:
+def export(run: str | None, form: str, rows: str | None, output: str | None) -> None:
     """Export one run, the newest if none is named."""
     from pathlib import Path
 
@@ -113,14 +116,14 @@ def export(run: str | None, form: str, output: str | None) -> None:
     from bakeoff.results.files import write_text
     from bakeoff.results.store import find_run
 
-    text = _exported(find_run(runs_folder(), run), form)
+    text = _exported(find_run(runs_folder(), run), form, rows)
     if output is None:
         click.echo(text, nl=False)
     else:
         write_text(Path(output), text)
 
 
-def _exported(path: Path, form: str) -> str:
+def _exported(path: Path, form: str, rows: str | None) -> str:
     from bakeoff.analysis.summary import summarize
     from bakeoff.cli.show import json_text
     from bakeoff.results.runfile import read_run
@@ -128,7 +131,10 @@ def _exported(path: Path, form: str) -> str:
     record = read_run(path)
     if form == "csv":
         from bakeoff.report.export import trials_csv
+        from bakeoff.report.sweeps import loads_csv
 
+        if rows == "loads" or (rows is None and record.windows):
+            return loads_csv(record.started.id, summarize(record).cells)
         return trials_csv(record)
     if form == "svg":
         from bakeoff.report.terminal import screen_svg

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from bakeoff.analysis.summary import CellSummary, Summary
+from bakeoff.report.sweeps import sweep_documents
 from bakeoff.results.records import SCHEMA
 
 
@@ -19,6 +20,7 @@ def run_document(summary: Summary, file: str) -> dict[str, Any]:
         "file": file,
         "host": msgspec.to_builtins(started.host),
         "cells": [_cell(cell) for cell in summary.cells],
+        "sweeps": sweep_documents(summary.cells),
         "failures": [msgspec.to_builtins(failure) for failure in summary.run.failures],
     }
 
@@ -44,6 +46,7 @@ def _cell(cell: CellSummary) -> dict[str, Any]:
         "engine_memory": msgspec.to_builtins(cell.opened.engine_memory),
         "workload": msgspec.to_builtins(workload),
         "metrics": {**figures, "peak_memory_bytes": memory, "energy_j_per_token": {}},
+        "load": msgspec.to_builtins(cell.load),
         "predicted": msgspec.to_builtins(cell.opened.predicted),
         "sustained": msgspec.to_builtins(cell.sustained),
         "trials": msgspec.to_builtins(cell.trials),

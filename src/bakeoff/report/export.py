@@ -34,7 +34,7 @@ def trials_csv(run: Run) -> str:
                 "workload": workload.name,
                 **_fields(trial),
             }
-            writer.writerow([_safe(row[name]) for name in COLUMNS])
+            writer.writerow([safe_field(row[name]) for name in COLUMNS])
     return out.getvalue()
 
 
@@ -64,7 +64,8 @@ def _rate(parts: tuple[float, float] | None) -> float | None:
     return parts[0] / parts[1] if parts else None
 
 
-def _safe(value: object) -> object:
+def safe_field(value: object) -> object:
+    """The same, with a text that a spreadsheet would run as a formula quoted by an apostrophe."""
     if isinstance(value, str):
         text = plain_text(value)
         return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
