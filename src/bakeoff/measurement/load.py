@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from bakeoff.measurement.memory import process_tree
+from bakeoff.measurement.process_tree import process_tree
 
 
 class CpuTimes(Struct, frozen=True):

@@ -6,6 +6,7 @@ time, started before the request and finished after it, so that nothing is read 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +15,6 @@ from msgspec import Struct
 from bakeoff.engines.base import Counters, Counting, Description, Engine
 from bakeoff.errors import EngineError
 from bakeoff.measurement.load import CpuTimes, cpu_times, others_share
-from bakeoff.measurement.memory import peak_bytes, reset_peak
 from bakeoff.measurement.meters.base import Stretch, stretches
 from bakeoff.results.records import EngineCounts, Metered, Reading
 from bakeoff.run.metering import Metering
@@ -55,6 +55,7 @@ class Instruments:
         self._counted: Counters | None = None
         self._cpu: CpuTimes | None = None
         self._meters = metering.set_for(engine, about) if metering is not None else None
+        self._throttles = metering.throttles_for(engine, about) if metering is not None else None
         self.metered: Metered | None = metering.metered(self._meters) if metering and self._meters else None
 
     async def __aenter__(self) -> Self:
@@ -71,7 +72,6 @@ class Instruments:
     async def start(self) -> None:
         """Begin a window. Whatever takes time is read first."""
         self._counted = await _counters(self._engine)
-        reset_peak(self._pids)
         if self._meters is not None:
             self._meters.start()
         self._cpu = cpu_times(self._pids)
@@ -79,16 +79,23 @@ class Instruments:
     async def finish(self, span: Span | None = None) -> Seen:
         """End the window. ``span`` is the one request in it; None where there were many, or its time was invented."""
         cpu = cpu_times(self._pids)
+        readings = self._meters.finish(_stretches(span)) if self._meters is not None else ()
         return Seen(
             others_cpu=others_share(self._cpu, cpu),
-            memory_peak_bytes=peak_bytes(self._pids),
-            readings=self._meters.finish(_stretches(span)) if self._meters is not None else (),
+            memory_peak_bytes=_peak(readings),
+            readings=readings,
             engine_counts=_counts(self._counted, await _counters(self._engine)),
         )
 
     def throttled(self) -> str | None:
         """Why the device holds itself back just now, in words; None where it does not, or nothing tells."""
-        return None
+        return self._throttles.reason() if self._throttles is not None else None
+
+
+def _peak(readings: Sequence[Reading]) -> int | None:
+    """The most that the engine's processes held, where the system tells it of processes."""
+    peaks = [reading.high for reading in readings if reading.scope == "process" and reading.quantity == "memory_bytes"]
+    return next((round(peak) for peak in peaks if peak is not None), None)
 
 
 def _stretches(span: Span | None) -> tuple[Stretch, ...]:

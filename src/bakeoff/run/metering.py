@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import sleep
-from typing import Any
 
 from bakeoff.clock import now_ns
 from bakeoff.engines.base import Description, Engine, KeepsTime
@@ -14,7 +13,16 @@ from bakeoff.measurement.meters.amd_power import AmdPower
 from bakeoff.measurement.meters.apple_power import ApplePower
 from bakeoff.measurement.meters.base import Meter, Target
 from bakeoff.measurement.meters.battery import Battery
-from bakeoff.measurement.meters.machine import GpuHeat, GpuMemory, Pressure, ProcessMemory, ProcessorHeat, Surroundings
+from bakeoff.measurement.meters.heat import Throttles
+from bakeoff.measurement.meters.machine import (
+    GpuHeat,
+    GpuMemory,
+    Pressure,
+    ProcessMemory,
+    ProcessorHeat,
+    Surroundings,
+    throttles,
+)
 from bakeoff.measurement.meters.meter_set import MeterSet
 from bakeoff.measurement.meters.nvidia_power import NvidiaPower
 from bakeoff.measurement.meters.plug import PlugAddress, PlugError
@@ -117,8 +125,13 @@ class Metering:
         """All meters, opened on an engine that is up; none where its time is invented."""
         if self._here is None or isinstance(engine, KeepsTime):
             return None
-        target = Target(pids=about.pids, gpu=_text(about.settings.get("gpu")), on_gpu=about.device == "gpu")
-        return MeterSet.open(all_meters(self._here, self._wanted), target)
+        return MeterSet.open(all_meters(self._here, self._wanted), _target(about))
+
+    def throttles_for(self, engine: Engine, about: Description) -> Throttles | None:
+        """What tells whether the engine's devices hold themselves back; None where no meter is, or time is invented."""
+        if self._here is None or isinstance(engine, KeepsTime):
+            return None
+        return throttles(self._here, _target(about))
 
     def metered(self, meters: MeterSet) -> Metered:
         """What the run file says of them."""
@@ -134,5 +147,6 @@ def _chosen(kinds: dict[str, Callable[[Surroundings], Meter]], here: Surrounding
     return tuple(make(here) for name, make in kinds.items() if wanted.names is None or name in wanted.names)
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+def _target(about: Description) -> Target:
+    gpu = about.settings.get("gpu")
+    return Target(pids=about.pids, gpu=None if gpu is None else str(gpu), on_gpu=about.device == "gpu")

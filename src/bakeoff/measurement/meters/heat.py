@@ -7,7 +7,7 @@ from typing import Any
 
 from bakeoff.clock import now_ns
 from bakeoff.measurement.meters.darwin import Mac
-from bakeoff.measurement.meters.gpu_readings import GpuHeat, heat_of, slowed_by, too_hot
+from bakeoff.measurement.meters.gpu_readings import GpuHeat, heat_of, reasons_of, slowed_by, too_hot
 from bakeoff.measurement.meters.kernel import Kernel
 from bakeoff.measurement.meters.sensors import (
     Throttled,
@@ -215,7 +215,7 @@ class Throttles:
         The processor's counters tell what happened since the last question, NVIDIA's and macOS's levels what is now.
         """
         for nvml, handle, name in self._gpus:
-            bits = heat_of(nvml, handle).reasons
+            bits = reasons_of(nvml, handle)
             if too_hot(bits):
                 return f"{name}: {slowed_by(bits)[0]}"
         level = self._mac.thermal() if self._mac is not None else None

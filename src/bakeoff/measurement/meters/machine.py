@@ -78,7 +78,7 @@ class Surroundings:
         """These processes and all that they have started."""
         if self.kernel is not None:
             return tree(self.kernel, pids)
-        from bakeoff.measurement.memory import process_tree
+        from bakeoff.measurement.process_tree import process_tree
 
         return process_tree(list(pids))
 

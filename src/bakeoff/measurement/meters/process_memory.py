@@ -158,6 +158,6 @@ def _weights(mapped: Sequence[Mapped], span_s: float) -> Iterator[Reading]:
 
 
 def _children(pids: Sequence[int]) -> list[int]:
-    from bakeoff.measurement.memory import process_tree
+    from bakeoff.measurement.process_tree import process_tree
 
     return process_tree(pids)
