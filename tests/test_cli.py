@@ -201,6 +201,10 @@ USAGE, FAILED = 2, 1
         (["run", "--url", "http://127.0.0.1:9"], USAGE, "Name the subject too"),
         ([*SCRIPTED, "--runs", "0"], USAGE, "0 trials make no measurement"),
         ([*SCRIPTED, "--runs", "many"], USAGE, "neither a number nor 'auto'"),
+        ([*SCRIPTED, "--precision", "three"], USAGE, "'three' is no share: write for instance 3%"),
+        ([*SCRIPTED, "--precision", "300%"], USAGE, "no share between 0.01% and 100%"),
+        ([*SCRIPTED, "--time-budget", "soon"], USAGE, "'soon' is no time to measure in: write for instance 90s"),
+        ([*SCRIPTED, "--time-budget", "0s"], USAGE, "no time to measure in"),
         ([*SCRIPTED, "--max-tokens", "1"], USAGE, "--max-tokens"),
         ([*SCRIPTED, "--prompt", ""], USAGE, "The prompt is empty"),
         ([*SCRIPTED, "--prompt", "@/nowhere"], FAILED, "Cannot read the prompt /nowhere"),
@@ -220,6 +224,17 @@ def test_bad_input_gets_a_sentence_and_leaves_nothing(
     assert (said.code, said.out) == (code, "")
     assert words in said.err
     assert run_files(own_home) == []
+
+
+def test_precision_budget_and_anchors_are_in_the_plan_that_the_file_keeps(bakeoff: Bakeoff, own_home: Path) -> None:
+    options = ["--precision", "1.5%", "--time-budget", "1h30m", "--no-anchors", "--seed", "7"]
+    assert bakeoff("run", "scripted:steady", "--prompt", "Count.", *options).code == 0
+    (file,) = run_files(own_home)
+    plan = read_run(file).started.plan
+    assert plan is not None
+    expected = {"precision": 0.015, "time_budget_s": 5400.0, "anchors": 0, "seed": 7, "runs": None}
+    assert expected.items() <= plan["protocol"].items()
+    assert [entrant["subject"]["text"] for entrant in plan["entrants"]] == ["scripted:steady"]
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"GGUF", b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, b"\x00" * 4096])

@@ -557,6 +557,15 @@ def test_ctrl_c_in_the_warm_up_says_that_nothing_was_measured(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ctrl_c_while_a_subject_is_made_ready_does_not_wait_until_it_is(tmp_path: Path) -> None:
+    def writing_weights() -> Engine:
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("it was waited for")
+
+    with pytest.raises(Interrupted, match="Nothing was measured yet"):
+        run_these({"scripted:tiny": writing_weights}, tmp_path)
+
+
 def test_a_cancelled_measurement_writes_the_trial_in_flight() -> None:
     class Stuck(Watching):
         async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:

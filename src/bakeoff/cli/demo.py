@@ -8,7 +8,7 @@ import click
 
 from bakeoff.cli.run import measuring_options
 
-TRIALS, TOKENS, CONTEXT = 5, 64, 1024
+TRIALS, WARM_UPS, TOKENS, CONTEXT = 5, 3, 64, 1024
 
 
 @click.command("demo")
@@ -29,4 +29,4 @@ def command(as_json: bool, seed: int, **_: Any) -> int:
     real = Entrant(parse_subject("llamacpp:smollm2"), EngineOptions(context=CONTEXT), asked)
     synthetic = EngineOptions(context=CONTEXT, synthetic=True)
     twin = Entrant(parse_subject("llamacpp:r1-1.5b@Q4_K_M"), synthetic, asked)
-    return measure(Plan((real, twin), Protocol(runs=TRIALS, seed=seed)), as_json)
+    return measure(Plan((real, twin), Protocol(runs=TRIALS, warm_ups=WARM_UPS, seed=seed)), as_json)
