@@ -18,7 +18,7 @@ def outliers(values: Sequence[float], alpha: float = 0.05) -> list[int]:
     Generalised extreme studentised deviate test (Rosner 1983): the value farthest from the mean is set aside, then
     the next; as many are outliers as there were set aside when the farthest last passed Rosner's limit. Several
     cannot hide each other, as they do where one alone is tested. Of normal values any are outliers with a chance near
-    ``alpha`` (4 to 7 % for 0.05). Below ``FEWEST`` values there are none.
+    ``alpha`` (4 to 8 % for 0.05). Below ``FEWEST`` values there are none.
     """
     n = len(values)
     if n < FEWEST:
