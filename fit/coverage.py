@@ -191,7 +191,7 @@ def _alarms(runs: int) -> str:
 
 
 def _whole(value: float) -> str:
-    return f"{100 * value:.0f} %"
+    return f"{100 * value:g} %"
 
 
 def _share(value: float) -> str:
