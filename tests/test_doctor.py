@@ -375,7 +375,9 @@ def test_json_is_one_object_with_the_documented_names(
 def test_every_meter_is_found_and_readable_or_says_what_lacks() -> None:
     checks = doctor._meters()
     names = [check.name for check in checks]
-    assert {"memory", "gpu-memory", "pressure", "heat", "gpu-heat", "times"} <= set(names)
+    assert {"memory of processes", "memory of GPUs", "heat of the processor", "power of NVIDIA GPUs", "times"} <= set(
+        names
+    )
     assert all(check.method if check.state == "ready" else check.reason for check in checks)
 
 

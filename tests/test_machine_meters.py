@@ -64,13 +64,13 @@ def test_a_machine_that_has_all_reads_all(kernel: FakeKernel) -> None:
     assert {state.state for state in states(here, target).values()} == {"ready"}
     found = [reading for running in opened(here, target).values() for reading in read(running)]
     assert {(reading.meter, reading.quantity) for reading in found} >= {
-        ("memory", "memory_bytes"),
-        ("gpu-memory", "memory_bytes"),
-        ("pressure", "pressure_share"),
-        ("pressure", "swap_in_bytes"),
-        ("heat", "temperature_c"),
-        ("gpu-heat", "temperature_c"),
-        ("gpu-heat", "throttled_share"),
+        ("memory of processes", "memory_bytes"),
+        ("memory of GPUs", "memory_bytes"),
+        ("shortage of memory", "pressure_share"),
+        ("shortage of memory", "swap_in_bytes"),
+        ("heat of the processor", "temperature_c"),
+        ("heat of GPUs", "temperature_c"),
+        ("heat of GPUs", "throttled_share"),
     }
     assert {reading.span_s for reading in found} == {1.0}
     assert {reading.detail for reading in found if reading.quantity == "clock_hz"} == {"GPU 1"}

@@ -121,11 +121,13 @@ def _meters() -> list[MeterCheck]:
     """What can be measured here besides time, each tried on this process; and how exactly times are taken."""
     from bakeoff.engines.stamping import stamps
     from bakeoff.measurement.meters.base import Target
-    from bakeoff.measurement.meters.machine import memory_and_heat
+    from bakeoff.measurement.meters.machine import Surroundings
     from bakeoff.measurement.meters.meter_set import MeterSet
     from bakeoff.report.doctor import MeterCheck
+    from bakeoff.run.metering import all_meters
+    from bakeoff.run.plan import Meters
 
-    tried = MeterSet.open(memory_and_heat(), Target(pids=(os.getpid(),)))
+    tried = MeterSet.open(all_meters(Surroundings(), Meters()), Target(pids=(os.getpid(),)))
     states = tried.states
     tried.close()
     checks = [MeterCheck.of(state) for state in states]

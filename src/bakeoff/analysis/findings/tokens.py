@@ -93,7 +93,7 @@ _UNREPORTED: dict[str, Callable[[Trial], bool]] = {
 def not_reported(cell: Cell) -> Finding | None:
     """Figures that are null because nobody told what they are made of."""
     missing = [what for what, lacks in _UNREPORTED.items() if any(lacks(t) for t in cell.ok)]
-    if cell.watched and all(each.memory_peak_bytes is None for each in cell.watched):
+    if cell.watched and not cell.readings("memory_bytes") and all(w.memory_peak_bytes is None for w in cell.watched):
         missing.append("the memory of its process")
     if not missing:
         return None

@@ -8,7 +8,7 @@ from bakeoff.measurement.meters.gpus import GpuSource
 from bakeoff.results.records import Reading
 from bakeoff.units import bytes_text
 
-NAME = "gpu-memory"
+NAME = "memory of GPUs"
 SMALLEST_GROWTH = 64 << 20
 """Bytes that a GPU's use must have grown by to be the engine's doing: a context alone takes more, a display less."""
 

@@ -22,7 +22,7 @@ from bakeoff.measurement.meters.sensors import (
 from bakeoff.measurement.meters.sparing import Sparing
 from bakeoff.results.records import Reading, Scope
 
-CPU, GPU = "heat", "gpu-heat"
+CPU, GPU = "heat of the processor", "heat of GPUs"
 
 
 class Seen:

@@ -91,7 +91,7 @@ class Surroundings:
 class ProcessMemory:
     """Memory of the engine's processes."""
 
-    name = process_memory.NAME
+    name = "memory"
 
     def __init__(self, here: Surroundings) -> None:
         self._here = here
@@ -118,18 +118,18 @@ class ProcessMemory:
 
     def _state(self, scope: Scope, method: str, reason: str = "", fix: str = "") -> MeterState:
         return MeterState(
-            name=self.name, scope=scope, quantity="memory_bytes", state="ready", method=method, rate_hz=1.0,
+            name=process_memory.NAME, scope=scope, quantity="memory_bytes", state="ready", method=method, rate_hz=1.0,
             reason=reason, fix=fix,
         )  # fmt: skip
 
     def _absent(self, reason: str) -> Absent:
-        return Absent(self.name, "process", "memory_bytes", "missing", reason)
+        return Absent(process_memory.NAME, "process", "memory_bytes", "missing", reason)
 
 
 class GpuMemory:
     """GPU memory of the engine's processes."""
 
-    name = gpu_memory.NAME
+    name = "gpu-memory"
 
     def __init__(self, here: Surroundings) -> None:
         self._here = here
@@ -137,12 +137,12 @@ class GpuMemory:
     def open(self, target: Target) -> tuple[Running, ...]:
         here = self._here
         if not here.gpus:
-            return (absent_gpu(self.name, "memory_bytes", here.nvml),)
+            return (absent_gpu(gpu_memory.NAME, "memory_bytes", here.nvml),)
         window = gpu_memory.GpuMemory(
             here.gpus, lambda: here.tree(target.pids), on_gpu=target.on_gpu, before=here.taken
         )
         state = MeterState(
-            name=self.name, scope="gpu", quantity="memory_bytes", state="ready", rate_hz=2.0,
+            name=gpu_memory.NAME, scope="gpu", quantity="memory_bytes", state="ready", rate_hz=2.0,
             method="the driver's account of the engine's processes, else of the device",
         )  # fmt: skip
         return (Opened(state, window),)
@@ -151,7 +151,7 @@ class GpuMemory:
 class Pressure:
     """Whether memory is short."""
 
-    name = pressure.NAME
+    name = "pressure"
 
     def __init__(self, here: Surroundings) -> None:
         self._here = here
@@ -161,7 +161,9 @@ class Pressure:
         if here.mac is not None:
             return (Opened(self._state("the kernel's level of memory pressure", 1.0), pressure.MacPressure(here.mac)),)
         if here.kernel is None:
-            return (Absent(self.name, "machine", "pressure_share", "missing", "this system keeps no account of it"),)
+            return (
+                Absent(pressure.NAME, "machine", "pressure_share", "missing", "this system keeps no account of it"),
+            )
         stalls, swaps = pressure_state(here.kernel), swapped_in_pages(here.kernel) is not None
         reason, fix = "", ""
         if stalls == "missing":
@@ -170,14 +172,14 @@ class Pressure:
             reason, fix = f"no right to read {MACHINE}", f"sudo chmod a+r {MACHINE}"
         if stalls != "ready" and not swaps:
             state = "denied" if stalls == "denied" else "missing"
-            return (Absent(self.name, "machine", "pressure_share", state, reason, fix),)  # type: ignore[arg-type]
+            return (Absent(pressure.NAME, "machine", "pressure_share", state, reason, fix),)  # type: ignore[arg-type]
         counters = [*(["stalls"] if stalls == "ready" else []), *(["pages from swap"] if swaps else [])]
         state_here = self._state(f"the kernel's counters of {' and '.join(counters)}", None, reason, fix)
         return (Opened(state_here, pressure.LinuxPressure(here.kernel, next(iter(target.pids), None))),)
 
     def _state(self, method: str, rate_hz: float | None, reason: str = "", fix: str = "") -> MeterState:
         return MeterState(
-            name=self.name, scope="machine", quantity="pressure_share", state="ready", method=method, rate_hz=rate_hz,
+            name=pressure.NAME, scope="machine", quantity="pressure_share", state="ready", method=method, rate_hz=rate_hz,
             reason=reason, fix=fix,
         )  # fmt: skip
 
@@ -185,7 +187,7 @@ class Pressure:
 class ProcessorHeat:
     """Heat of the processor, or of the Mac."""
 
-    name = heat.CPU
+    name = "heat"
 
     def __init__(self, here: Surroundings) -> None:
         self._here = here
@@ -196,22 +198,22 @@ class ProcessorHeat:
             state = self._state("machine", "throttled_share", "macOS's thermal pressure")
             return (Opened(state, heat.MacHeat(here.mac)),)
         if here.kernel is None:
-            return (Absent(self.name, "package", "temperature_c", "missing", "this system has no open sensors"),)
+            return (Absent(heat.CPU, "package", "temperature_c", "missing", "this system has no open sensors"),)
         window = heat.LinuxHeat(here.kernel)
         if not window.tells:
             reason, fix = _no_sensors(here.kernel)
-            return (Absent(self.name, "package", "temperature_c", "missing", reason, fix),)
+            return (Absent(heat.CPU, "package", "temperature_c", "missing", reason, fix),)
         state = self._state("package", "temperature_c", f"the kernel's {', '.join(window.tells)}")
         return (Opened(state, window),)
 
     def _state(self, scope: Scope, quantity: str, method: str) -> MeterState:
-        return MeterState(name=self.name, scope=scope, quantity=quantity, state="ready", method=method, rate_hz=1.0)
+        return MeterState(name=heat.CPU, scope=scope, quantity=quantity, state="ready", method=method, rate_hz=1.0)
 
 
 class GpuHeat:
     """Heat of each NVIDIA GPU that the engine uses."""
 
-    name = heat.GPU
+    name = "gpu-heat"
 
     def __init__(self, here: Surroundings) -> None:
         self._here = here
@@ -219,10 +221,10 @@ class GpuHeat:
     def open(self, target: Target) -> tuple[Running, ...]:
         here = self._here
         if isinstance(here.nvml, NoLibrary) or not here.nvidia:
-            return (absent_gpu(self.name, "temperature_c", here.nvml),)
+            return (absent_gpu(heat.GPU, "temperature_c", here.nvml),)
         used = [gpu for gpu in here.used(target) if isinstance(gpu, NvidiaGpu)]
         state = MeterState(
-            name=self.name, scope="gpu", quantity="temperature_c", state="ready", rate_hz=2.0,
+            name=heat.GPU, scope="gpu", quantity="temperature_c", state="ready", rate_hz=2.0,
             method="the driver: temperature, fan, clock, reasons for a lower clock",
         )  # fmt: skip
         return tuple(Opened(state, heat.NvidiaHeat(here.nvml, gpu.handle, gpu.name)) for gpu in used)

@@ -11,7 +11,7 @@ from bakeoff.measurement.meters.kernel import Kernel
 from bakeoff.measurement.meters.psi import MACHINE, Stalled, pressure_files, stalled, swapped_in_pages
 from bakeoff.results.records import Reading
 
-NAME = "pressure"
+NAME = "shortage of memory"
 
 
 class LinuxPressure:

@@ -21,7 +21,7 @@ from bakeoff.measurement.meters.sparing import Sparing
 from bakeoff.measurement.meters.tree_peak import Peak, TreePeak
 from bakeoff.results.records import Reading, Scope
 
-NAME = "memory"
+NAME = "memory of processes"
 _MARKS = "the kernel's high-water marks"
 _SAMPLES = "sampled once a second: a short peak may be higher"
 
