@@ -34,7 +34,8 @@ def meters_of(options: dict[str, Any]) -> Meters:
     from bakeoff.run.metering import check
     from bakeoff.run.plan import Meters
 
-    words = [word.strip().lower() for word in str(options["meters"]).split(",") if word.strip()]
+    text = str(options["meters"])
+    words = [word.strip().lower() for word in text.split(",") if word.strip()]
     names = None if words in ([], ["auto"]) else () if words == ["none"] else tuple(dict.fromkeys(words))
     meters = Meters(names=names, wall=options["wall"])
     check(meters)

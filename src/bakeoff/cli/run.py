@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from bakeoff.cli.engine_options import engine_options, named, settings_of, with_context
 from bakeoff.cli.load_options import load_options, under_load, with_slots
+from bakeoff.cli.meter_options import meter_options, meters_of
 from bakeoff.cli.suite_options import check_suite_options, suite_options
 from bakeoff.errors import UsageError
 
@@ -120,6 +121,7 @@ def measuring_options(command: _F) -> _F:
 @engine_options
 @load_options
 @suite_options
+@meter_options
 @measuring_options
 def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any) -> int:
     """Measure SUBJECTs, each written ENGINE:MODEL[@QUANT].
@@ -137,22 +139,27 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
       bakeoff run llamacpp:smollm2 --concurrency 1,2,4,8
       bakeoff run vllm:r1-7b@bf16 --rate 0.5,1,2 --slo ttft=2s,tpot=80ms
       bakeoff run llamacpp:smollm2 --sustained 10m
+      bakeoff run llamacpp:smollm2 --wall shelly://192.168.1.20
       bakeoff run --suite article --dry-run
 
     Without a SUBJECT: what an Ollama server holds, else SmolLM2 on the embedded engine.
 
     Without --prompt: a word problem and a coding task; for synthetic weights, token ids.
     """
+    from msgspec import structs
+
     from bakeoff.cli.dry_run import foresee, show_dry_run, without_skipped
     from bakeoff.cli.measuring import measure
     from bakeoff.cli.suite_options import ask_first, suite_plan
 
     check_suite_options(options)
     options["seed"] = seed
+    meters = meters_of(options)
     if options["suite"] is None:
-        plan = _plan(subjects, options)
+        plan = structs.replace(_plan(subjects, options), meters=meters)
         return show_dry_run(foresee(plan, "this run"), as_json) if options["dry_run"] else measure(plan, as_json)
     plan = suite_plan(subjects, options, _given, lambda: _default_subjects(options["url"]))
+    plan = structs.replace(plan, meters=meters)
     if not options["dry_run"]:
         ask_first(plan, options["suite"], options["yes"])
     run = foresee(plan, f"the suite {options['suite']}", try_anyway=options["try_anyway"])
