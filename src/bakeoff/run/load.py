@@ -31,15 +31,13 @@ from bakeoff.run.rules import Parts
 from bakeoff.run.trial import Recorder, perform
 from bakeoff.workload.arrivals import due_times, lead_in_tokens
 from bakeoff.workload.prompts import trial_seed
-from bakeoff.workload.saturation import overload
+from bakeoff.workload.saturation import next_look, overload
 
 FEWEST_FAILURES = 16
 """So many in a row, or twice as many as there are streams, end a window."""
 STOPPED = "cut off: its window was ended early"
 AHEAD_NS = 250_000_000
 """How long before it is due a request's connection is opened."""
-LOOKED_AT = 4
-"""Every so many arrivals it is asked whether they come too fast."""
 
 
 class Loaded(Struct, frozen=True):
@@ -143,7 +141,7 @@ class _Window:
         self._counted_ended = self._failures = self._waiting = 0
         self._any_ended = False
         self._lead_in = 0
-        self._look_at = LOOKED_AT
+        self._look_at = next_look(0)
         self._over = asyncio.Event()
 
     async def run(self) -> None:
@@ -233,7 +231,7 @@ class _Window:
         """Every so often, whether requests at a rate come faster than they are answered."""
         if self._workload.rate_rps is None or len(self._all) < self._look_at or self._over.is_set():
             return
-        self._look_at = len(self._all) + max(LOOKED_AT, len(self._all) // 16)
+        self._look_at = next_look(len(self._all))
         due, ended = [each.due_ns for each in self._all], [each.ended_ns for each in self._all]
         words = overload(due, ended, self._lead_in, newest_due_ns)
         if words is not None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
-from msgspec import structs
-
 from bakeoff.errors import UsageError
 from bakeoff.results.records import Slo
-from bakeoff.units import plain_text, seconds_text
+from bakeoff.units import plain_text
 
 EXAMPLE = "ttft=2s,tpot=80ms"
 _FIELDS = {"ttft": "ttft_s", "tpot": "tpot_s", "itl": "itl_s", "latency": "latency_s"}
@@ -42,11 +40,3 @@ def _seconds(value: str, name: str, shown: str) -> float:
     if seconds == 0:
         raise UsageError(f"--slo allows no time at all in {shown!r}, which nothing can keep.")
     return seconds
-
-
-def slo_text(slo: Slo) -> str:
-    """The limits in words: ``ttft ≤ 2.00 s, tpot ≤ 80.0 ms``."""
-    limits = structs.asdict(slo)
-    return ", ".join(
-        f"{name} ≤ {seconds_text(limits[field])}" for name, field in _FIELDS.items() if limits[field] is not None
-    )
