@@ -25,7 +25,7 @@ class ChoiceTarget(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _ALONE = re.compile(r"^\W*(?:(?:option|choice|answer)\W{1,3})?\(?([A-J])\)?(?:\W*$|[.):]\s?|\s?[-–—:=]\s)")
-_NAMED = re.compile(r"(?<!not\s)(?:\(([A-J])\)|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer(?:\sis)?)\s?:?\s?\(?([A-J])\b(?!'))")
+_NAMED = re.compile(r"(?<!not\s)(?:\(([A-J])\)|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer)(?:\sis)?\s?:?\s?\(?([A-J])\b(?!'))")
 _DENIED = re.compile(r"(?:\bnot|n't|\bthan|\binstead of)\s(?:option\s|choice\s)?\(?$", re.IGNORECASE)
 
 

@@ -145,8 +145,8 @@ def _blocks(answer: str) -> tuple[list[str], list[str]]:
 def _dedented(block: str) -> str:
     """A block without the indent that all of its lines share, as within a list."""
     lines = block.splitlines()
-    indents = [len(line) - len(line.lstrip(" ")) for line in lines if line.strip()]
-    return "\n".join(line[min(indents, default=0) :] for line in lines) + "\n"
+    indent = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
+    return "\n".join(line[indent:] for line in lines) + "\n"
 
 
 def _unfenced(answer: str) -> str:

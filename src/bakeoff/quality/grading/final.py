@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 
 from msgspec import Struct
 
@@ -24,7 +23,7 @@ from bakeoff.units import plain_text
 
 MOST_CHARACTERS = 200_000
 SHORT_WORDS = 8
-MOST_STATEMENTS = 50
+MOST_MARKS = 100
 LAST_LINES = 5
 LAST_SENTENCES = 30
 
@@ -73,8 +72,8 @@ _CONCLUDES = re.compile(
 )
 _REMARKS = re.compile(
     r"^\W{0,6}(?:note|remember|keep in mind|let me know|i hope|hope this|feel free|you can|if |check|verify|to verify|"
-    r"to check|verification|compare|however|because|since|unlike|we can (?:verify|check)|in other words|do you|"
-    r"would you|for (?:example|comparison|reference)|"
+    r"to check|to double|double|verification|compare|however|because|since|unlike|we can (?:verify|check)|"
+    r"in other words|do you|would you|for (?:example|comparison|reference)|"
     r"this (?:is|means|matches|differs|makes|result|confirms|shows|can|gives))",
     re.IGNORECASE,
 )
@@ -129,9 +128,9 @@ def _own_part(text: str) -> str:
 
 
 def _places(text: str, joins_bullets: bool) -> Iterable[tuple[list[str], bool]]:
-    marked = list(islice(_marked(text, joins_bullets), MOST_STATEMENTS))
+    marked = list(_marked(text, joins_bullets))
     short = [line for line in marked if len(line.split()) <= SHORT_WORDS or (joins_bullets and line.count(","))]
-    yield [*islice(_boxed(text), MOST_STATEMENTS), *short], True
+    yield [*_boxed(text), *short], True
     for line in reversed(marked):
         yield [line], False
     prose = _without_code(text)
@@ -155,14 +154,14 @@ def _last_sentences(sentences: list[str]) -> Iterable[tuple[list[str], bool]]:
 
 
 def _boxed(text: str) -> Iterable[str]:
-    for found in _BOX.finditer(text):
+    for found in list(_BOX.finditer(text))[-MOST_MARKS:]:
         digits = re.match(r"\d+", text[found.end() : found.end() + 20])
         yield digits.group() if digits else braced(text, found.end())[0]
 
 
 def _marked(text: str, joins_bullets: bool) -> Iterable[str]:
     """What stands after each mark: the rest of its line, else the next line that has anything."""
-    for found in _MARK.finditer(text):
+    for found in list(_MARK.finditer(text))[-MOST_MARKS:]:
         if _NOT_MEANT.search(text[max(0, found.start() - 25) : found.start()]):
             continue
         rest, _, below = text[found.end() : found.end() + 4 * LONGEST].partition("\n")

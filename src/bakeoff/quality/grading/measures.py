@@ -34,6 +34,7 @@ class Unit(Struct, frozen=True):
         return Unit(kept, self.factor * other.factor**exponent)
 
 
+CURRENCIES = frozenset({"dollar", "euro", "sterling", "yuan", "rupee"})
 ONE = Unit((), Fraction(1))
 PERCENT = Unit((), Fraction(1, 100))
 
@@ -117,8 +118,9 @@ def _table() -> dict[str, Unit]:
 
 
 UNITS = _table()
+DOLLAR = UNITS["$"]
 
-_WORD = re.compile(r"[A-Za-zÀ-ÿμ°а-яА-Я]{1,20}|[$€£¥₹¢%℃]")
+_WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿμ°а-яА-Я]{1,20}|[$€£¥₹¢%℃]")
 _CHINESE = re.compile(r"[一-鿿]{1,3}")
 _POWER_WORD = re.compile(r"(square|sq|cubic|cu)\b\.?\s?", re.IGNORECASE)
 _POWER = re.compile(r"\s?\^\s?\(?(-?[1-3])(?!\d)\)?|([23])(?![\d.])|\s(squared|cubed)\b")

@@ -19,7 +19,7 @@ from itertools import pairwise
 from msgspec import Struct, convert
 
 from bakeoff.quality.grading.final import Found, settle
-from bakeoff.quality.grading.measures import PERCENT, Unit, unit_at
+from bakeoff.quality.grading.measures import CURRENCIES, DOLLAR, PERCENT, Unit, unit_at
 from bakeoff.quality.grading.plain import plain
 from bakeoff.quality.grading.quantities import Quantity, quantities
 from bakeoff.quality.tasks import Score, Task
@@ -61,9 +61,7 @@ def judge(
     quantity: Quantity, value: Fraction, unit: Unit | None, unit_required: bool = False
 ) -> tuple[bool | None, str]:
     """Whether it is the value in the unit, and why it is not; None where a required unit is missing."""
-    own = quantity.unit
-    if own is not None and own.dimension == (("dollar", 1),) and (unit is None or "dollar" not in dict(unit.dimension)):
-        own = None  # more likely the sign of LaTeX's formulas
+    own = _own_unit(quantity, unit)
     if unit is None:
         scale = PERCENT.factor if own == PERCENT else 1
         return meets(quantity, value / scale), ""
@@ -74,6 +72,12 @@ def judge(
     if own.dimension != unit.dimension:
         return False, "The unit is of another kind."
     return meets(quantity, unit.convert(value, own)), ""
+
+
+def _own_unit(quantity: Quantity, unit: Unit | None) -> Unit | None:
+    """The unit of a quantity; a dollar sign is one only where money is asked for."""
+    asked = {name for name, _ in unit.dimension} if unit is not None else set()
+    return DOLLAR if quantity.dollar and asked & CURRENCIES else quantity.unit
 
 
 def meets(quantity: Quantity, value: Fraction) -> bool:
@@ -96,11 +100,11 @@ _NEGATED = re.compile(
     r"(?:\bnot|\bthan|n't|\binstead of|\bunlike|\bexcept|\bof the speeds?)\s(?:be\s|just\s|simply\s)?[$€£(]?$"
 )
 _LEAD = re.compile(
-    r"^[\s*_$(\[:=≈~]*(?:(?:that|it|there|is|are|was|be|would|will|the|a|an|about|around|approximately|approx\.?|roughly|"
+    r"^[\s*_$€£¥(\[:=≈~]*(?:(?:that|it|there|is|are|was|be|would|will|the|a|an|about|around|approximately|approx\.?|roughly|"
     r"exactly|just|simply|equals?|equal to|[A-Za-z](?:_\w{1,9})?\s?[=≈])[\s:=≈~*_$(]*){0,6}$",
     re.IGNORECASE,
 )
-_EQUALS_FOLLOWS = re.compile(r"[^\d=≈]{0,20}[=≈]")
+_EQUALS_FOLLOWS = re.compile(r"[^\d=≈]{0,20}(?:[=≈]|\b(?:is|are|equals?|makes?|gives?)\s(?:\w{1,15}\s){0,2}[$€£]?\d)")
 _OR = re.compile(r"^\W{0,3}\bor\b(?:\s(?:about|approximately|just|simply))?\W{0,3}$", re.IGNORECASE)
 
 
@@ -113,13 +117,15 @@ def chosen_quantities(statement: str, unit: Unit | None, *, short: bool) -> list
     """
     every = quantities(statement)
     results = [one for one in every if not _denied(statement, one) and not _in_expression(statement, every, one)]
+    results = [one for one in results if not _is_a_share_of(statement, every, one)]
     bracketed = _brackets(statement)
     results = [one for one in results if not any(start < one.start < end for start, end in bracketed)] or results
     if results and results[0] is every[0] and _leads(statement, every[0]):
         return _alternatives(statement, results, 0)
     if unit is not None:
-        fitting = [one for one in results if one.unit is not None and one.unit.dimension == unit.dimension]
-        results = fitting or [one for one in results if short or one.unit is None]
+        own = [(one, _own_unit(one, unit)) for one in results]
+        fitting = [one for one, its in own if its is not None and its.dimension == unit.dimension]
+        results = fitting or [one for one, its in own if short or its is None]
     return _alternatives(statement, results, len(results) - 1) if results else []
 
 
@@ -140,6 +146,15 @@ def _alternatives(statement: str, ordered: list[Quantity], chosen: int) -> list[
 
 def _denied(statement: str, one: Quantity) -> bool:
     return bool(_NEGATED.search(statement[max(0, one.start - 24) : one.start]))
+
+
+def _is_a_share_of(statement: str, every: list[Quantity], one: Quantity) -> bool:
+    """Whether it is the 64 of "12.5% of 64" or "1/8 of 64"."""
+    place = every.index(one)
+    share = every[place - 1] if place else None
+    if share is None or statement[share.end : one.start].strip(" $") != "of":
+        return False
+    return share.unit == PERCENT or share.step == 0
 
 
 def _in_expression(statement: str, every: list[Quantity], one: Quantity) -> bool:

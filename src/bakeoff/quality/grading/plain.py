@@ -47,7 +47,8 @@ _COMMANDS = {
     "bf": "", "rm": "",
 }  # fmt: skip
 _COMMAND = re.compile(r"\\([A-Za-z]{1,20})\s?|\\(.)", re.DOTALL)
-_SYMBOLS = {",": THIN, ":": THIN, ";": " ", " ": " ", "!": "", "%": "%", "$": "$", "{": "{", "}": "}", "#": "#"}
+_SYMBOLS = {",": THIN, ":": THIN, ";": " ", " ": " ", "!": "", "%": "%", "$": "$", "{": "[", "}": "]", "#": "#"}
+_SET = re.compile(r"(?<![\w^_}\\])\{([^{}\\]{1,200},[^{}\\]{0,200})\}")
 _FRACTION = re.compile(r"\\[dtc]?frac(?![A-Za-z])\s?")
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,80}>")
 _BOLD = re.compile(r"(?<!\d)\*\*|\*\*(?!\d)|__|`")
@@ -59,7 +60,7 @@ def plain(statement: str) -> str:
     text = html.unescape(_TAG.sub(" ", statement[:LONGEST]))
     text = _fractions(_OVERLINE.sub(lambda found: found[1] * 12 + "…", text.replace("{,}", ",")), 5)
     text = _COMMAND.sub(_command, text).replace("$$", " ").replace("~", " ")
-    text = text.replace("{", "").replace("}", "")
+    text = _SET.sub(r"[\1]", text).replace("{", "").replace("}", "")
     text = _RAISED.sub(lambda raised: "^" + raised.group().translate(_POWERS), text.translate(_CHARACTERS))
     return re.sub(r"[^\S\u202f]+", " ", _BOLD.sub("", text)).strip()
 
@@ -77,7 +78,8 @@ def _fractions(text: str, depth: int) -> str:
             continue
         over, middle = braced(text, found.end())
         under, end = braced(text, middle)
-        parts += [text[position : found.start()], " ", _grouped(over, depth), "/", _grouped(under, depth)]
+        space = " " if text[found.start() - 1 : found.start()].isdigit() else ""
+        parts += [text[position : found.start()], space, _grouped(over, depth), "/", _grouped(under, depth)]
         position = end
     return "".join(parts) + text[position:]
 

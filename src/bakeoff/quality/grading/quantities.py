@@ -28,7 +28,8 @@ class Quantity(Struct, frozen=True, kw_only=True):
     """A number with its unit, where it stands in the text, and how far it was rounded.
 
     ``step`` is the unit in its last place (0: exact, a fraction); ``digits`` its significant digits; ``cut`` says
-    that an ellipsis follows, so that it is cut off rather than rounded.
+    that an ellipsis follows, so that it is cut off rather than rounded. ``dollar``: it has no unit but a ``$`` before
+    it, which may be of LaTeX.
     """
 
     value: Fraction
@@ -38,10 +39,11 @@ class Quantity(Struct, frozen=True, kw_only=True):
     step: Fraction = Fraction(0)
     digits: int = 0
     cut: bool = False
+    dollar: bool = False
 
 
 _NUMERAL = re.compile(
-    r"(?<![A-Za-z_\d.])(?<![A-Za-z][-'])"
+    r"(?<![A-Za-z_\d.^])(?<![A-Za-z^][-'])"
     rf"(?:\d[\d.,_'{THIN}]*(?:\x20\d{{3}}(?![\d/])[\d.,]*)*|\.\d+)"
 )
 _EXPONENT = re.compile(r"[eE]([-+]?\d{1,3})(?![\w.])|\s?[×x*]\s?10\s?(?:\^|\*\*)\s?[({]?\s?([-+]?\d{1,3})[)}]?")
@@ -59,7 +61,7 @@ _SCALES = {
     "万": 10**4,
     "亿": 10**8,
 }
-_SCALE = re.compile(r"[\s-]?(thousand|million|billion|trillion|dozen)\b|([万亿])", re.IGNORECASE)
+_SCALE = re.compile(r"[\s-]?(?:(thousand|million|billion|trillion|dozen)\b|([万亿]))", re.IGNORECASE)
 _COUNTED = re.compile(
     r"(?:step|part|question|problem|equation|case|example|option|method|approach|figure|chapter|line|trial|try)\s?\(?$",
     re.IGNORECASE,
@@ -70,7 +72,7 @@ _DATE_AFTER = re.compile(r"[/-]\d{1,4}[/-]\d")
 _OVER_ZERO = re.compile(r"\s?/\s?0+(?![\d.])")
 _DATE_BEFORE = re.compile(r"\d[/-]\d{1,4}[/-]$")
 _MONEY = re.compile(r"(?:US|A|C)?[$]$|[€£¥₹]$")
-_PER_HOUR_BEFORE = re.compile(r"每(小时|分钟|秒|天)\D{0,4}$")
+_PER_BEFORE = re.compile(r"每(小时|分钟|秒|天)\D{0,4}$")
 
 
 def quantities(text: str) -> list[Quantity]:
@@ -145,10 +147,9 @@ def _quantity(text: str, match: re.Match[str]) -> Quantity | None:
         end = scale.end()
     if _SIGN.search(before):
         value, start = -value, start - 1
-    unit, end = _unit(text, before, end)
-    return Quantity(
-        value=value, start=start, end=end, unit=unit, step=step, digits=digits, cut=cut is not None and step != 0
-    )
+    unit, dollar, end = _unit(text, before, end)
+    cut_off = cut is not None and step != 0
+    return Quantity(value=value, start=start, end=end, unit=unit, step=step, digits=digits, cut=cut_off, dollar=dollar)
 
 
 def _is_none(text: str, before: str, start: int, end: int) -> bool:
@@ -180,18 +181,20 @@ def _extended(text: str, value: Fraction, step: Fraction, digits: int, end: int)
     return value, step, digits, end
 
 
-def _unit(text: str, before: str, end: int) -> tuple[Unit | None, int]:
-    """The unit after a number, or the currency before it."""
-    found = unit_at(text, end + (text[end : end + 1] in (" ", "-", THIN)))
+def _unit(text: str, before: str, end: int) -> tuple[Unit | None, bool, int]:
+    """The unit after a number, else the currency before it; whether that is a dollar sign; and where the unit ends."""
+    closing = text[end : end + 1] == "$" and "$" in before[-2:]
+    after = end + closing
+    found = unit_at(text, after + (text[after : after + 1] in (" ", "-", THIN)))
+    if found is not None:
+        per = _PER_BEFORE.search(before)
+        time = unit_at(per[1], 0) if per else None
+        return (found[0].times(time[0], -1) if time else found[0]), False, found[1]
     money = _MONEY.search(before.rstrip("-–"))
-    if money:
-        sign = unit_at(money.group()[-1], 0)
-        return (sign[0] if sign else None), end
-    if found is None:
-        return None, end
-    per = _PER_HOUR_BEFORE.search(before)
-    chinese = unit_at(per[1], 0) if per else None
-    return (found[0].times(chinese[0], -1) if chinese else found[0]), found[1]
+    sign = unit_at(money.group()[-1], 0) if money else None
+    if sign is None or closing:
+        return None, False, after
+    return (None, True, end) if money and money.group()[-1] == "$" else (sign[0], False, end)
 
 
 def _continues(text: str, first: Quantity, second: Quantity) -> bool:

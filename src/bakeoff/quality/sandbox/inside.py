@@ -44,7 +44,7 @@ def serve() -> None:
 def _load(source: str, program: types.ModuleType) -> dict[str, Any] | None:
     """What went wrong at the program's top level, or None."""
     try:
-        exec(compile(source, "<answer>", "exec"), program.__dict__)  # noqa: S102
+        exec(compile(source, "<answer>", "exec", dont_inherit=True), program.__dict__)  # noqa: S102
     except BaseException as failure:
         return _raised(failure)
     return None
@@ -54,7 +54,7 @@ def _call(
     program: types.ModuleType, function: str, arguments: list[Any], failed: dict[str, Any] | None
 ) -> dict[str, Any]:
     try:
-        target = eval(function, program.__dict__)  # noqa: S307
+        target = eval(compile(function, "<call>", "eval", dont_inherit=True), program.__dict__)  # noqa: S307
     except BaseException as failure:
         return failed or _raised(failure)
     try:
