@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from bakeoff.analysis.energy import EnergySummary, energy_summary
 from bakeoff.analysis.findings import Asked, Cell, Finding, asked, findings_of
 from bakeoff.analysis.load import LoadSummary, loads
 from bakeoff.analysis.memory_peaks import memory_peaks
@@ -36,6 +37,7 @@ class CellSummary(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     sustained: Sustained | None = None
     load: LoadSummary | None = None
+    energy: EnergySummary = EnergySummary(figures={}, methods={})
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -48,7 +50,9 @@ class Summary(Struct, frozen=True, kw_only=True):
 def summarize(run: Run) -> Summary:
     """Every cell of the run, in order."""
     under_load = loads(run)
-    return Summary(run=run, cells=tuple(_summed_up(cell, under_load.get(cell.opened.cell)) for cell in _cells(run)))
+    return Summary(
+        run=run, cells=tuple(_summed_up(run, cell, under_load.get(cell.opened.cell)) for cell in _cells(run))
+    )
 
 
 class _Parts(Struct, frozen=True, kw_only=True):
@@ -88,6 +92,8 @@ def _cells(run: Run) -> Iterable[Cell]:
             warmed=next(iter(parts.warmed.get(opened.cell, [])), None),
             ended=next(reversed(parts.ended.get(opened.cell, [])), None),
             cooled=parts.cooled.get(opened.cell, []),
+            metered=run.metered,
+            alone=len(run.cells) == 1,
         )
 
 
@@ -114,7 +120,7 @@ def _anchors(run: Run) -> dict[int, list[list[Trial]]]:
     return dict(groups)
 
 
-def _summed_up(cell: Cell, load: LoadSummary | None) -> CellSummary:
+def _summed_up(run: Run, cell: Cell, load: LoadSummary | None) -> CellSummary:
     ok, timed = cell.ok, cell.timed
     return CellSummary(
         opened=cell.opened,
@@ -128,4 +134,11 @@ def _summed_up(cell: Cell, load: LoadSummary | None) -> CellSummary:
         findings=tuple(findings_of(cell)),
         sustained=sustained(cell.timed) if cell.asked.sustained_s is not None else None,
         load=load,
+        energy=energy_summary(
+            ok,
+            cell.metered,
+            windows=cell.windows if cell.under_load else (),
+            totals=load.totals if load is not None else (),
+            of_the_run=run.trials if cell.alone else (),
+        ),
     )

@@ -28,6 +28,7 @@ def run_document(summary: Summary, file: str) -> dict[str, Any]:
 def _cell(cell: CellSummary) -> dict[str, Any]:
     subject, workload = cell.opened.subject, cell.opened.workload
     figures = {name: msgspec.to_builtins(figure) for name, figure in cell.metrics.items()}
+    energy: dict[str, Any] = {name: msgspec.to_builtins(found) for name, found in cell.energy.figures.items()}
     memory = {scope: msgspec.to_builtins(figure) for scope, figure in cell.peak_memory_bytes.items()}
     return {
         "subject": {
@@ -45,7 +46,8 @@ def _cell(cell: CellSummary) -> dict[str, Any]:
         "start": msgspec.to_builtins(cell.opened.start),
         "engine_memory": msgspec.to_builtins(cell.opened.engine_memory),
         "workload": msgspec.to_builtins(workload),
-        "metrics": {**figures, "peak_memory_bytes": memory, "energy_j_per_token": {}},
+        "metrics": {**figures, "peak_memory_bytes": memory, **energy},
+        "energy_methods": cell.energy.methods,
         "load": msgspec.to_builtins(cell.load),
         "predicted": msgspec.to_builtins(cell.opened.predicted),
         "sustained": msgspec.to_builtins(cell.sustained),

@@ -9,7 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bakeoff.analysis.findings import answers, cache, engine, host, limit, load, memory, series, timing, tokens, trials
+from bakeoff.analysis.findings import (
+    answers,
+    cache,
+    engine,
+    host,
+    limit,
+    load,
+    memory,
+    power,
+    series,
+    timing,
+    tokens,
+    trials,
+)
 from bakeoff.analysis.findings.asked import Asked, asked
 from bakeoff.analysis.findings.base import Cell, Finding, Severity
 from bakeoff.analysis.findings.host import unlike_hosts
@@ -51,6 +64,10 @@ CHECKS: tuple[Check, ...] = (
     memory.weights_from_disk,
     host.busy_host,
     host.on_battery,
+    power.power_source_changed,
+    power.plug_elsewhere,
+    power.energy_disagreement,
+    power.energy_withheld,
     memory.other_models,
     memory.partly_on_gpu,
     timing.disagreement,
@@ -65,6 +82,9 @@ CHECKS: tuple[Check, ...] = (
     tokens.itl_unknown,
     tokens.prefill_lower_bound,
     memory.memory_preallocated,
+    power.idle_gpu_counted,
+    power.meter_failed,
+    power.one_reading_for_all,
     tokens.not_reported,
 )
 

@@ -15,6 +15,7 @@ from bakeoff.results.records import (
     EngineCounts,
     Figure,
     Host,
+    Metered,
     Reading,
     Trial,
     Warmed,
@@ -38,6 +39,7 @@ class Cell(Struct, frozen=True, kw_only=True):
 
     ``timed`` are its trials of the purpose *timed*, ``ok`` those of them that succeeded. ``anchors`` are the trials
     that show the drift around it, in groups: those of the beginning first. ``windows`` are its windows of load.
+    ``metered`` are the run's meters and idle levels; ``alone``: the run has no other cell.
     """
 
     opened: CellOpened
@@ -51,6 +53,8 @@ class Cell(Struct, frozen=True, kw_only=True):
     warmed: Warmed | None = None
     ended: CellEnded | None = None
     cooled: Sequence[CooledDown] = ()
+    metered: Sequence[Metered] = ()
+    alone: bool = False
 
     @property
     def under_load(self) -> bool:
