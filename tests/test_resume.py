@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -452,8 +453,10 @@ def bakeoff(home: Path, capsys: pytest.CaptureFixture[str]) -> Bakeoff:
 
 
 def test_the_newest_unfinished_run_is_gone_on_with_where_none_is_named_and_else_the_newest_shown(
-    bakeoff: Bakeoff,
+    bakeoff: Bakeoff, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    seconds = itertools.count(10)  # runs of one second have no order
+    monkeypatch.setattr("bakeoff.run.file.utc_now", lambda: f"2026-11-24T10:15:{next(seconds)}+00:00")
     first = bakeoff(*SCRIPTED, "--json").document
     cut = Path(first["file"])
     cut.write_bytes(b"".join(cut.read_bytes().splitlines(keepends=True)[:5]))
