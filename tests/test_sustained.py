@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from bakeoff.analysis.sustained import Sustained, elapsed_s, sustained
+from bakeoff.report.sustained import course_chart, course_sentences
 from bakeoff.results.records import Reading, Timeline, Trial, Usage
 from bakeoff.stats.steps import steps
 
@@ -155,3 +158,33 @@ def test_an_outlier_is_no_step_and_neither_is_a_constant_series() -> None:
 def test_a_step_without_noise_is_found_exactly() -> None:
     assert steps([1.0] * 5 + [2.0] * 7) == [5]
     assert steps([1.0, 2.0]) == []
+
+
+# The chart and the sentences
+
+
+def test_the_chart_is_drawn_from_zero_and_marks_what_was_held_back() -> None:
+    hot = Reading(meter="m", scope="gpu", quantity="throttled_share", value=0.4, detail="too hot")
+    trials = run(lambda at: 50 if at < 300 else 25, noise=0)
+    late = [structs.replace(each, readings=(hot,)) for each in trials[3 * len(trials) // 4 :]]
+    top, _, half, _, axis, marks, scale = course_chart(seen([*trials[: -len(late)], *late]))
+    assert top == f"  50.0 │{'█' * 20}"
+    assert half == f"  25.0 │{'█' * 40}"
+    assert axis == f"     0 └{'─' * 40}"
+    assert marks.strip().endswith("!  ! held back by heat or power")
+    assert scale.split() == ["0", "10", "min"]
+
+
+def test_the_sentences_say_the_first_minute_the_end_and_each_change() -> None:
+    first, changes = course_sentences(seen(run(lambda at: 50 if at < 180 else 40 if at < 420 else 44)))
+    assert re.fullmatch(
+        r"Over 10 min: (49|50)\.\d\d ±0\.\d\d tokens/s in the first minute, (43|44)\.\d\d ±0\.\d\d in the end, "
+        r"0\.8\d\d ±0\.00\d times that\.",
+        first,
+    )
+    assert changes == "The speed fell by 20% after 3 min and rose by 10% after 7 min."
+
+
+def test_too_few_trials_are_said_to_be_too_few() -> None:
+    *_, last = course_sentences(seen([trial(at, 50) for at in range(0, 100, 10)]))
+    assert last.startswith("Too few trials to tell")

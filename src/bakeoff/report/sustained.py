@@ -14,12 +14,8 @@ _COLUMNS_A_BIN = 2
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def course_lines(course: Sustained) -> list[str]:
-    """The chart, from zero up so that heights are speeds, and what it says."""
-    return [*_chart(course), *_sentences(course)]
-
-
-def _chart(course: Sustained) -> Iterator[str]:
+def course_chart(course: Sustained) -> Iterator[str]:
+    """Lines from zero up, so that heights are speeds; none where there is nothing to draw."""
     rates = [None if each.decode_tps is None else each.decode_tps.point for each in course.bins]
     top = max((rate for rate in rates if rate is not None), default=0.0)
     if top <= 0:
@@ -34,7 +30,7 @@ def _chart(course: Sustained) -> Iterator[str]:
     if "!" in hot:
         yield f"  {'':>{len(scale)}}  {hot}  ! held back by heat or power".rstrip()
     end = _minutes(course.span_s)
-    yield f"  {'':>{len(scale)}}  0{end:>{max(len(end), len(hot) - 1)}}"
+    yield f"  {'':>{len(scale)}}  0{end:>{max(len(end) + 1, len(hot) - 1)}}"
 
 
 def _cell(rate: float | None, row: int, top: float) -> str:
@@ -43,7 +39,8 @@ def _cell(rate: float | None, row: int, top: float) -> str:
     return _EIGHTHS[min(8, max(0, eighths))]
 
 
-def _sentences(course: Sustained) -> Iterator[str]:
+def course_sentences(course: Sustained) -> Iterator[str]:
+    """The first minute beside what was kept up, and when that changed."""
     first, steady, over = course.first_tps, course.steady_tps, course.steady_over_first
     if first is not None and steady is not None and over is not None:
         yield (

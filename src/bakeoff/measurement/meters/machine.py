@@ -179,8 +179,8 @@ class Pressure:
 
     def _state(self, method: str, rate_hz: float | None, reason: str = "", fix: str = "") -> MeterState:
         return MeterState(
-            name=pressure.NAME, scope="machine", quantity="pressure_share", state="ready", method=method, rate_hz=rate_hz,
-            reason=reason, fix=fix,
+            name=pressure.NAME, scope="machine", quantity="pressure_share", state="ready", method=method,
+            rate_hz=rate_hz, reason=reason, fix=fix,
         )  # fmt: skip
 
 
