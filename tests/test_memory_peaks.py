@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from msgspec import structs
 
 from bakeoff.analysis.findings import Cell
 from bakeoff.analysis.memory_peaks import memory_peaks
+from bakeoff.report import terminal
 from bakeoff.results.records import EngineTimings, Figure, MemoryPart, Reading
 from tests.finding_cases import a_window, cell
 from tests.hand_made import a_trial
@@ -54,3 +56,20 @@ def test_under_load_the_peaks_are_the_windows() -> None:
 
 def test_a_peak_that_no_machine_can_have_is_none() -> None:
     assert memory_peaks(cell([a_trial(readings=(held("gpu", float("inf")), held("gpu", None)))])) == {"process": None}
+
+
+@pytest.mark.parametrize(
+    ("scopes", "shown"),
+    [
+        ({"process": 1.2e9, "gpu": 20.1e9, "engine": 19e9}, "20.1 GB GPU"),
+        ({"process": None, "unified": 7e9}, "7.00 GB"),
+        ({"process": 1.2e9, "engine": 19e9}, "1.20 GB"),
+        ({"process": None, "engine": 19e9}, "19.0 GB"),
+        ({"process": None}, "–"),
+    ],
+)
+def test_a_screen_with_room_for_one_scope_shows_the_one_that_matters_most(
+    scopes: dict[str, float | None], shown: str
+) -> None:
+    figures = {scope: None if point is None else Figure(point=point) for scope, point in scopes.items()}
+    assert terminal._memory(figures) == shown

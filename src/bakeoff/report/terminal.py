@@ -14,6 +14,8 @@ from rich.text import Text
 from bakeoff.analysis.findings import Finding
 from bakeoff.analysis.predicted import decode_miss
 from bakeoff.analysis.summary import CellSummary, Summary
+from bakeoff.report.load import load_parts
+from bakeoff.report.sustained import course_chart, course_sentences
 from bakeoff.results.records import CellOpened, Figure, Host, Start, Subject
 from bakeoff.units import bytes_text, figure_text, one_line, seconds_text, significant
 
@@ -47,8 +49,12 @@ def _parts(summary: Summary, path: str) -> Iterator[RenderableType]:
         cells = list(group)
         yield Text()
         yield _title(cells[0].opened)
-        yield _figures(cells)
-        yield from _sentences(cells)
+        alone = [cell for cell in cells if cell.load is None]
+        if alone:
+            yield _figures(alone)
+            yield from _sentences(alone)
+        yield from load_parts(cells)
+        yield from _courses(cells)
         yield from _predictions(cells)
         yield from _findings(cells)
     for failure in summary.run.failures:
@@ -147,8 +153,12 @@ def _rate(figure: Figure | None) -> str:
 
 
 def _memory(scopes: dict[str, Figure | None]) -> str:
-    known = [figure for figure in scopes.values() if figure is not None]
-    return bytes_text(known[0].point) if known else "–"
+    """Of the scope that matters most, since they are never added up."""
+    for scope, words in (("gpu", " GPU"), ("unified", ""), ("process", ""), ("engine", "")):
+        figure = scopes.get(scope)
+        if figure is not None:
+            return f"{bytes_text(figure.point)}{words}"
+    return "–"
 
 
 def _sentences(cells: list[CellSummary]) -> Iterator[RenderableType]:
@@ -164,6 +174,14 @@ def _sentences(cells: list[CellSummary]) -> Iterator[RenderableType]:
         f"{seconds_text(ANSWER / slowest, 2)}, and {THOUGHT:,} tokens of thinking before them "
         f"{seconds_text(THOUGHT / slowest, 2)} more."
     )
+
+
+def _courses(cells: list[CellSummary]) -> Iterator[RenderableType]:
+    """The speed over time of those that were sustained."""
+    for cell in cells:
+        if cell.sustained is not None:
+            yield Text("\n".join(course_chart(cell.sustained)), no_wrap=True, overflow="fold")
+            yield Text("\n".join(course_sentences(cell.sustained)))
 
 
 def _predictions(cells: list[CellSummary]) -> Iterator[RenderableType]:
