@@ -292,7 +292,8 @@ def test_every_parameter_and_the_return_must_have_a_hint(source: str, annotated:
         "75 km/h ", "Answer: ", "Wait, let me check. ", "\\boxed{", "\\boxed{7}", "{", "**", "**a", "$", "(", "[1, ",
         "=", "1,", "1 ", "1.", ".", " ", "\n", "\n\n", "#### ", "- 1\n", "\\frac", "\\frac{1}", "\\frac1\\frac", "<b",
         "<b>", "&amp", "9", "9/", "-", "10^", "not ", "or ", "```\n", "```python\ndef f(a, b):\n    pass\n",
-        "the answer to ",        "final answer ", "\\", "\x1b[", "\x1b]", "\u202f", "答案", "Therefore 7. ", "a", "A ", "(A) ", "yes no ",
+        "the answer to ",        "final answer ", "\\", "\x1b[", "\x1b]", "\u202f", "答案",
+        "Therefore 7. ", "a", "A ", "(A) ", "yes no ",
         "March 1 ", "1-", "1/", "Mar. ", "~~~\n", "x = ",
     ],
 )  # fmt: skip

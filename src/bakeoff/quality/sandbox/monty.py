@@ -1,7 +1,8 @@
 """The sandbox of everywhere else: the program is run by Monty, an interpreter of a part of Python without any I/O.
 
 What Monty cannot run is *lacking*, never the program's failure; see ``monty_inside`` for how the two are told apart.
-Monty is driven from a process of its own, since a value that is small in the sandbox can be beyond memory outside it.
+It takes a generator expression for a list, which CPython does not. Monty is driven from a process of its own, since a
+value that is small in the sandbox can be beyond memory outside it.
 """
 
 from __future__ import annotations

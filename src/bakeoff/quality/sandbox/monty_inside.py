@@ -50,10 +50,10 @@ class _Program:
     """A session of Monty's that has loaded the program, then ``wire``."""
 
     def __init__(self, session: Any, source: str) -> None:
-        self._session, self._source = session, source
+        self._session, self._tree = session, _tree(source)
         self._failed: dict[str, Any] | None = None
         try:
-            self._feed(source)
+            self._feed(_without_main(source, self._tree))
         except _Failed as failure:
             self._failed = failure.outcome
         wire = files("bakeoff.quality.sandbox") / "wire.py"
@@ -105,22 +105,29 @@ class _Program:
 
     def _lacks(self, kinds: list[str], note: str) -> bool:
         """Whether Monty rather than the program may be at fault; where that is open, it is."""
-        if "SyntaxError" in kinds and not _parses(self._source):
+        if "SyntaxError" in kinds and self._tree is None:
             return False
         if "NameError" in kinds:
             return any(f"'{name}'" in note for name in dir(builtins))
         return "monty" in note.lower() or any(kind in _MAY_LACK for kind in kinds)
 
 
-def _parses(source: str) -> bool:
-    """Whether it is Python; parsed in this process, which may be lost by it."""
+def _tree(source: str) -> ast.Module | None:
+    """The program's syntax tree, None where it is no Python; parsed in this process, which may be lost by it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            ast.parse(source)
+            return ast.parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
-    return True
+            return None
+
+
+def _without_main(source: str, tree: ast.Module | None) -> str:
+    """The program without what stands under ``if __name__ == "__main__"``: Monty's own name cannot be another."""
+    if tree is None:
+        return source
+    kept = [node for node in tree.body if not (isinstance(node, ast.If) and "__name__" in ast.dump(node.test))]
+    return source if len(kept) == len(tree.body) else ast.unparse(ast.Module(kept, []))
 
 
 def _limit_memory(limit: int) -> None:
