@@ -23,6 +23,7 @@ from tests import (
     test_findings_series,
     test_findings_timing,
     test_findings_trials,
+    test_sustained,
 )
 from tests.finding_cases import Cases, cell, counted, found, lost, name
 from tests.hand_made import MS, a_run, a_trial
@@ -35,6 +36,7 @@ CASES: Cases = (
     | test_findings_series.CASES
     | test_findings_timing.CASES
     | test_findings_trials.CASES
+    | test_sustained.CASES
 )
 EVERY = [pytest.param(check, id=name(check)) for check in CHECKS]
 

@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec import structs
 
+from bakeoff.analysis.findings import Asked, Cell, Check, heat
 from bakeoff.analysis.sustained import Sustained, elapsed_s, sustained
 from bakeoff.report.sustained import course_chart, course_sentences
 from bakeoff.results.records import Reading, Timeline, Trial, Usage
 from bakeoff.stats.steps import steps
+from tests.finding_cases import Case, Cases, cell, every_case, judge
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -188,3 +190,26 @@ def test_the_sentences_say_the_first_minute_the_end_and_each_change() -> None:
 def test_too_few_trials_are_said_to_be_too_few() -> None:
     *_, last = course_sentences(seen([trial(at, 50) for at in range(0, 100, 10)]))
     assert last.startswith("Too few trials to tell")
+
+
+# The finding
+
+
+def asked_for(trials: Sequence[Trial], sustained_s: float | None = 600) -> Cell:
+    return cell(trials, asked=Asked(sustained_s=sustained_s))
+
+
+FADING = run(lambda at: 50 if at < 240 else 40)
+CASES: Cases = {
+    heat.not_sustained: [
+        (asked_for(FADING), "warning", r"over 10 min .* from (49|50)\.\d to (39|40)\.\d tok", asked_for(FADING, None)),
+        (asked_for(FADING), "warning", "", asked_for(run(lambda _: 50))),
+        (asked_for(FADING), "warning", "", asked_for(run(lambda at: 50 if at < 240 else 49.5))),
+        (asked_for(FADING), "warning", "", asked_for([])),
+    ],
+}
+
+
+@every_case(CASES)
+def test_a_speed_that_does_not_last_is_a_finding(check: Check, case: Case) -> None:
+    judge(check, case)
