@@ -37,21 +37,23 @@ class Lane:
         self.cost_s = 0.0
         self.abandoned = False
         self._share, self._now, self._cpu_s = share, now, cpu_s
-        self._due = {id(meter): 0 for meter in self.meters}
+        self._read_ns: dict[int, int] = {}
         self._costs = {id(meter): 0.0 for meter in self.meters}
         self._wake = threading.Event()
         self.locks = {id(meter): threading.Lock() for meter in self.meters}
 
     def wait_s(self) -> float | None:
         """Until the next one is due; None where none is left."""
-        live = [self._due[id(meter)] for meter in self.meters if self._alive(meter)]
+        live = [self._due_ns(meter) for meter in self.meters if self._alive(meter)]
         return max(0.0, (min(live) - self._now()) / 1e9) if live else None
 
     def turn(self) -> None:
         """Read those that are due."""
+        before = self._cpu_s()
         for meter in self.meters:
-            if self._alive(meter) and self._now() >= self._due[id(meter)] and not self.abandoned:
+            if self._alive(meter) and self._now() >= self._due_ns(meter) and not self.abandoned:
                 self._read(meter)
+        self.cost_s += self._cpu_s() - before
 
     def failed(self, meter: Running) -> str | None:
         """Why a meter is left alone."""
@@ -75,6 +77,10 @@ class Lane:
     def _alive(self, meter: Running) -> bool:
         return self.failed(meter) is None
 
+    def _due_ns(self, meter: Running) -> int:
+        last = self._read_ns.get(id(meter))
+        return 0 if last is None else last + round(self.period_s(meter) * 1e9)
+
     def _read(self, meter: Running) -> None:
         self.busy = (meter, self._now())
         before = self._cpu_s()
@@ -86,10 +92,9 @@ class Lane:
             self.failures.setdefault(id(meter), []).append(one_line(str(error))[:200] or type(error).__name__)
         cost = self._cpu_s() - before
         self.busy = None
-        self.cost_s += cost
         known = self._costs[id(meter)]
         self._costs[id(meter)] = cost if not known else known + (cost - known) / 8
-        self._due[id(meter)] = self._now() + round(self.period_s(meter) * 1e9)
+        self._read_ns[id(meter)] = self._now()
 
 
 class Sampler:

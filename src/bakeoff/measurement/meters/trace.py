@@ -1,8 +1,8 @@
 """What power meters have read, and the energy of any window made of it; pure but for what is kept.
 
 A counter's energy is the difference of what it read at a window's edges, a straight line between readings. An
-integral is that of straight lines between readings of power. Either knows the edges only to a resolution: the time to
-the nearest reading, or that from one update of the instrument to the next, whichever is longer. Hence an energy is
+integral is that of straight lines between readings of power. Either knows the edges only to a resolution: the time from
+one update of the instrument to the next, and those to the reading nearest to each edge, added up. Hence an energy is
 known to ± resolution × mean power, and a window of fewer than ``LEAST_PERIODS`` resolutions has none.
 """
 
@@ -43,6 +43,7 @@ class Counter:
     def __init__(self, *, wraps_at_j: float | None = None, period_s: float = 0.0, quantum_j: float = 0.0) -> None:
         self._wraps_at_j, self._period_s, self._quantum_j = wraps_at_j, period_s, quantum_j
         self._points: deque[tuple[int, float]] = deque(maxlen=_KEPT)
+        self._reads: deque[int] = deque(maxlen=_KEPT)
         self._resets: deque[int] = deque(maxlen=_KEPT)
         self._raw: float | None = None
         self._total = 0.0
@@ -54,6 +55,7 @@ class Counter:
             if grown < 0:
                 grown = self._over_the_end(at_ns, grown)
             self._total += grown
+        self._reads.append(at_ns)
         if joules != self._raw:
             self._points.append((at_ns, self._total))
         self._raw = joules
@@ -81,7 +83,7 @@ class Counter:
             return None
         span_s = (end_ns - start_ns) / 1e9
         joules = _on_line(points, end_ns) - _on_line(points, start_ns)
-        resolution_s = max(self._period_s, _nearest_s(points, start_ns), _nearest_s(points, end_ns))
+        resolution_s = self._period_s + sum(self._unknown_s(points, at_ns) for at_ns in (start_ns, end_ns))
         half_width_j = max(joules * resolution_s / span_s, self._quantum_j)
         fine = span_s >= LEAST_PERIODS * resolution_s and half_width_j <= abs(joules) / LEAST_PERIODS * (1 + 1e-9)
         return Energy(
@@ -91,6 +93,12 @@ class Counter:
             resolution_s=resolution_s,
             samples=len(_within(points, start_ns, end_ns)),
         )
+
+    def _unknown_s(self, points: Sequence[tuple[int, float]], at_ns: int) -> float:
+        """To the nearest reading; where the counter stood still for longer than it should, to its nearest growth."""
+        grown_s = _nearest_s(points, at_ns)
+        read_s = _nearest_time_s(list(self._reads.copy()), at_ns)
+        return max(read_s, grown_s - self._period_s)
 
 
 class Watts:
@@ -118,8 +126,8 @@ class Watts:
         path = [(start_ns, _held(points, start_ns)), *inside, (end_ns, _held(points, end_ns))]
         joules = sum((b - a) / 1e9 * (p + q) / 2 for (a, p), (b, q) in pairwise(path))
         longest_s = max(((b - a) / 2e9 for (a, _), (b, _) in pairwise(inside)), default=0.0)
-        edges = (_nearest_s(points, start_ns), _nearest_s(points, end_ns))
-        resolution_s = max(self._period_s, longest_s, *edges)
+        edges_s = _nearest_s(points, start_ns) + _nearest_s(points, end_ns)
+        resolution_s = max(self._period_s, longest_s) + edges_s
         return Energy(
             joules=joules,
             fine=span_s >= LEAST_PERIODS * resolution_s,
@@ -146,6 +154,11 @@ def _nearest_s(points: Sequence[tuple[int, float]], at_ns: int) -> float:
     """How far the nearest reading is."""
     index = bisect_left(points, at_ns, key=_at)
     return min(abs(at - at_ns) for at, _ in points[max(0, index - 1) : index + 1]) / 1e9
+
+
+def _nearest_time_s(times: Sequence[int], at_ns: int) -> float:
+    index = bisect_left(times, at_ns)
+    return min(abs(at - at_ns) for at in times[max(0, index - 1) : index + 1]) / 1e9
 
 
 def _on_line(points: Sequence[tuple[int, float]], at_ns: int) -> float:
