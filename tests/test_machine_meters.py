@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +10,14 @@ from typing import Any
 
 import pytest
 
+from bakeoff.engines.base import Capabilities, Description
 from bakeoff.measurement.meters.base import Running, Target, stretches
 from bakeoff.measurement.meters.machine import Surroundings, memory_and_heat, throttles
 from bakeoff.measurement.meters.nvidia import NoLibrary, library
-from bakeoff.results.records import MeterState, Reading
+from bakeoff.results.records import MeterState, Model, Reading
+from bakeoff.run.instruments import Instruments
+from bakeoff.run.metering import Metering
+from bakeoff.run.plan import Meters
 from tests.fake_mac import FakeMac
 from tests.fake_nvml import GIB, NO_PERMISSION, NOT_LOADED, FakeNvml, Gpu, NVMLError
 from tests.kernel_trees import FakeKernel
@@ -212,3 +217,30 @@ def test_here_this_machines_meters_open_and_read() -> None:
             each.start()
             each.finish(A_SECOND)
             each.close()
+
+
+def test_a_run_waits_for_the_devices_of_its_own_engine_and_takes_its_peak_from_its_meter(kernel: FakeKernel) -> None:
+    kernel.process(100, GIB)
+    gpu = Gpu(processes={100: GIB})
+    metering = Metering(Meters(names=("memory",)), here=linux(kernel, FakeNvml(Gpu(reasons=0x40), gpu)))
+    about = Description(
+        engine="e", version=None, model=Model(name="m"), attached=False, capabilities=Capabilities(), pids=(100,)
+    )
+    engine: Any = object()
+    instruments = Instruments(engine, about, metering)
+    assert instruments.throttled() is None
+    gpu.reasons = 0x20
+    assert instruments.throttled() == "GPU 1: the driver slows it because it is too hot"
+    kernel.process(100, GIB, most=3 * GIB)
+    asyncio.run(instruments.start())
+    kernel.process(100, GIB, most=4 * GIB)
+    assert asyncio.run(instruments.finish()).memory_peak_bytes == 4 * GIB
+
+
+def test_without_meters_nothing_is_waited_for_and_no_peak_is_known() -> None:
+    about = Description(engine="e", version=None, model=Model(name="m"), attached=False, capabilities=Capabilities())
+    engine: Any = object()
+    instruments = Instruments(engine, about, Metering(Meters(names=())))
+    assert instruments.throttled() is None
+    asyncio.run(instruments.start())
+    assert asyncio.run(instruments.finish()).memory_peak_bytes is None
