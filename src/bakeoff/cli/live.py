@@ -38,6 +38,7 @@ class LiveProgress:
         )
         self._stage: TaskID | None = None
         self._cells: dict[int, tuple[TaskID, str, int | None]] = {}
+        self._names: dict[int, str] = {}
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -73,6 +74,7 @@ class LiveProgress:
         """A cell is warm."""
         self._end_stage()
         name = plain_text(f"{opened.subject.model.name}, {opened.workload.name}")
+        self._names[opened.cell] = name
         total = most if most < MOST_SUSTAINED else None
         self._cells[opened.cell] = (self._bar.add_task(name, total=total, completed=done, detail=""), name, total)
 
@@ -81,7 +83,8 @@ class LiveProgress:
         self._end_stage()
         detail = _detail(trial)
         if trial.purpose != "timed" or trial.cell not in self._cells:
-            self._say(f"Cell {trial.cell + 1}, {trial.purpose}: {detail}")
+            name = self._names.get(trial.cell, f"cell {trial.cell + 1}")
+            self._say(f"{name}: {'anchor' if trial.purpose == 'anchor' else 'warm-up'}: {detail}")
             return
         task, name, total = self._cells[trial.cell]
         self._bar.update(task, advance=1, detail=detail)
