@@ -11,6 +11,7 @@ from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.units import plain_text
 
 VERBS = {
+    "compare": "Which run is faster, and are we sure?",
     "demo": "Measure a small real model and a synthetic R1 distill on this machine.",
     "doctor": "What is this machine, which engines are ready, what is missing?",
     "plan": "What fits, how fast, and which quantization do I take?",
