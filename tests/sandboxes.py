@@ -14,13 +14,14 @@ NAMES = ("bubblewrap", "monty")
 
 
 @cache
-def _missing(name: str) -> str | None:
+def missing(name: str) -> str | None:
+    """Why the sandbox does not work here, None where it does; tried once."""
     return (Bubblewrap() if name == "bubblewrap" else Monty()).missing()
 
 
 def sandbox_named(name: str, wall_s: float = 5.0) -> Sandbox:
     """The sandbox; the test is skipped, with the reason, where it does not work."""
-    reason = _missing(name)
+    reason = missing(name)
     if reason is not None:
         pytest.skip(reason)
     return Bubblewrap(wall_s=wall_s) if name == "bubblewrap" else Monty(wall_s=wall_s)

@@ -50,18 +50,26 @@ class Bubblewrap:
 
 
 def _arguments(seccomp: int) -> list[str]:
-    """Bubblewrap's arguments and the command; ``seccomp`` is the filter's descriptor."""
-    prefix = Path(sys.base_prefix).resolve()
-    python = (prefix / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}").resolve()
+    """Bubblewrap's arguments and the command; ``seccomp`` is the filter's descriptor.
+
+    A Python outside of the system's folders is shown at ``/python``, so that no path of the host's is.
+    """
     arguments = ["--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     arguments += ["--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--clearenv"]
-    shown = [Path(name) for name in _SYSTEM if Path(name).is_dir()]
-    if not any((prefix / "lib").is_relative_to(path.resolve()) for path in shown):
-        shown.append(prefix / "lib")
-    for path in (*shown, python):
-        arguments += ["--ro-bind", str(path), str(path)]
+    shown = {name: name for name in _SYSTEM if Path(name).is_dir()}
+    prefix = Path(sys.base_prefix).resolve()
+    inside = prefix if any((prefix / "lib") == Path(name).resolve() for name in shown) else Path("/python")
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    python = inside / "bin" / name
+    shown |= {str((prefix / "bin" / name).resolve()): str(python)}
+    if inside != prefix:
+        shown |= {str(prefix / "lib"): str(inside / "lib")}
+        arguments += ["--setenv", "LD_LIBRARY_PATH", str(inside / "lib")]
+    for host, place in shown.items():
+        arguments += ["--ro-bind", host, place]
     for packages in sorted(prefix.glob("lib/python3*/*-packages")):
-        arguments += ["--tmpfs", str(packages), "--remount-ro", str(packages)]
+        place = str(inside / packages.relative_to(prefix))
+        arguments += ["--tmpfs", place, "--remount-ro", place]
     arguments += ["--dir", "/dev", "--dev-bind", "/dev/null", "/dev/null"]
     arguments += ["--size", str(TMP_BYTES), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
     arguments += ["--seccomp", str(seccomp)]
