@@ -37,10 +37,14 @@ class Gpu:
         fan: Any = NOT_SUPPORTED,
         clock: Any = 1980,
         reasons: Any = 0,
+        energy_mj: Any = NOT_SUPPORTED,
+        instant_mw: Any = NOT_SUPPORTED,
+        average_mw: Any = NOT_SUPPORTED,
     ) -> None:
         self.processes, self.graphics = ({} if p is None else p for p in (processes, graphics))
         self.used, self.total = used, total
         self.temperature, self.fan, self.clock, self.reasons = temperature, fan, clock, reasons
+        self.energy_mj, self.instant_mw, self.average_mw = energy_mj, instant_mw, average_mw
 
 
 class FakeNvml:
@@ -48,6 +52,8 @@ class FakeNvml:
 
     NVML_TEMPERATURE_GPU = 0
     NVML_CLOCK_SM = 1
+    NVML_FI_DEV_POWER_INSTANT = 186
+    NVML_SUCCESS = 0
 
     def __init__(self, *gpus: Gpu, init: NVMLError | None = None) -> None:
         self.gpus, self.init = gpus, init
@@ -91,6 +97,22 @@ class FakeNvml:
 
     def nvmlDeviceGetCurrentClocksEventReasons(self, handle: Gpu) -> int:  # noqa: N802
         return int(_or_raise(handle.reasons))
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: Gpu) -> int:  # noqa: N802
+        self.asked.append("energy")
+        return int(_or_raise(handle.energy_mj))
+
+    def nvmlDeviceGetPowerUsage(self, handle: Gpu) -> int:  # noqa: N802
+        self.asked.append("average power")
+        return int(_or_raise(handle.average_mw))
+
+    def nvmlDeviceGetFieldValues(self, handle: Gpu, fields: list[int]) -> list[Any]:  # noqa: N802
+        """A field that a card lacks has a status of its own; the question succeeds."""
+        assert fields == [self.NVML_FI_DEV_POWER_INSTANT]
+        told = handle.instant_mw
+        if isinstance(told, NVMLError):
+            return [SimpleNamespace(nvmlReturn=told.value, value=SimpleNamespace(uiVal=0))]
+        return [SimpleNamespace(nvmlReturn=0, value=SimpleNamespace(uiVal=int(_or_raise(told))))]
 
 
 class OlderNvml(FakeNvml):
