@@ -14,7 +14,8 @@ Verdict = Literal["right", "wrong", "ungraded", "truncated"]
 class Task(Struct, frozen=True, kw_only=True):
     """One question. ``checker`` names the grader; ``target`` is what that grader compares with, plain JSON data.
 
-    ``level`` is 1 (easy), 2 or 3 (hard). Each grader's module says what its target holds.
+    ``level`` is 1 (easy), 2 or 3 (hard), ``kind`` what it is about (arithmetic, logic, …). ``note`` is to be told
+    wherever the task is shown. Each grader's module says what its target holds.
     """
 
     id: str
@@ -23,6 +24,8 @@ class Task(Struct, frozen=True, kw_only=True):
     prompt: str
     checker: str
     target: Any
+    kind: str = ""
+    note: str = ""
 
 
 class Score(Struct, frozen=True, kw_only=True):
