@@ -24,6 +24,8 @@ CONFIDENCE = 0.95
 RATES = ("_tps", "_rps")
 """How the names of those metrics end of which more is better."""
 FEWEST_PAIRS = 3
+BEYOND = 1e12
+"""No two computers differ by as much: a meter or a server has told nonsense."""
 SURE = 0.01
 """How seldom chance must give a correlation for it to be told: it is looked for in every cell."""
 
@@ -81,7 +83,8 @@ class _Open(Struct, frozen=True, kw_only=True):
 
     @property
     def is_judged(self) -> bool:
-        return not self.unlike and _trials(self.a) > 1 and _trials(self.b) > 1
+        """Whether there is an interval to be had: a quantile of few requests has none."""
+        return not self.unlike and _is_known(self.a) and _is_known(self.b)
 
 
 def compare(
@@ -131,8 +134,10 @@ def _scopes_apart(kind: str, ours: dict[str, Measure], theirs: dict[str, Measure
         yield _Open(metric=kind, a=ours[here[0]], b=theirs[there[0]], unlike=("scope",))
 
 
-def _trials(measure: Measure | None) -> int:
-    return 0 if measure is None else len(measure.parts) or len(measure.values)
+def _is_known(measure: Measure | None) -> bool:
+    if measure is None:
+        return False
+    return len(measure.parts) > 1 or (bool(measure.values) and measure.figure.low is not None)
 
 
 def _same_rounds(a: Side, b: Side) -> bool:
@@ -147,7 +152,7 @@ def _closed(each: _Open, same_rounds: bool, confidence: float, margin: float) ->
         return _unjudged(each, "too_few_trials", f"not known of {'A' if each.a is None else 'B'}")
     found = _quotient(each.a, each.b, same_rounds, confidence)
     if found is None:
-        return _unjudged(each, "too_few_trials", "no ratio: one of them is zero")
+        return _unjudged(each, "too_few_trials", "no ratio: one of them is zero, or as good as")
     ratio, in_rounds = found
     advantage = ratio if each.metric.endswith(RATES) else inverted(ratio)
     code = verdict(advantage, margin)
@@ -184,19 +189,20 @@ def _better_and_worse(metric: str) -> tuple[str, str]:
 
 def _quotient(a: Measure, b: Measure, same_rounds: bool, confidence: float) -> tuple[Interval, bool] | None:
     """b over a, and whether it was made round by round; None where it is no ratio."""
-    if min(a.figure.point, b.figure.point) <= 0:
-        return None
+    in_rounds = _in_rounds(a, b) if same_rounds else None
     try:
-        if a.parts and b.parts:
-            pairs = _in_rounds(a, b) if same_rounds else None
-            if pairs is not None:
-                return paired_quotient(*pairs, confidence), True
-            return quotient(a.parts, b.parts, confidence), False
-        if a.p is not None and a.values and b.values:
-            return quotient_of_quantiles(a.values, b.values, a.p, confidence), False
-    except ValueError:
+        if in_rounds is not None:
+            found = paired_quotient(*in_rounds, confidence)
+        elif a.parts and b.parts:
+            found = quotient(a.parts, b.parts, confidence)
+        elif a.p is not None and a.values and b.values:
+            found = quotient_of_quantiles(a.values, b.values, a.p, confidence)
+        else:
+            found = Interval(b.figure.point / a.figure.point, None, None, 1)
+    except (ValueError, ArithmeticError):
         return None
-    return Interval(b.figure.point / a.figure.point, None, None, 1), False
+    told = (found.point, found.low or found.point, found.high or found.point)
+    return (found, in_rounds is not None) if all(1 / BEYOND < value < BEYOND for value in told) else None
 
 
 def _in_rounds(a: Measure, b: Measure) -> tuple[list[tuple[float, float]], list[tuple[float, float]]] | None:
@@ -210,14 +216,20 @@ def _in_rounds(a: Measure, b: Measure) -> tuple[list[tuple[float, float]], list[
 
 def _caveats(a: Side, b: Side) -> Iterator[str]:
     """Severe findings of either cell, and trials that resemble the ones before them."""
-    for letter, side in (("A", a), ("B", b)):
-        for finding in side.cell.findings:
-            if finding.severity == "severe":
-                yield f"{letter}: {finding.evidence}"
-        measure = measures(side, ("decode_tps",)).get("decode_tps")
-        found = lag_one([y / x for y, x in measure.parts if x]) if measure else None
-        if found is not None and found.p < SURE and found.widening > 1:
-            yield (
-                f"{letter}: its trials resemble the ones before them (r = {found.r:.1f}), so that its interval should "
-                f"be about {found.widening:.1f} times as wide"
-            )
+    ours, theirs = list(_limits(a)), list(_limits(b))
+    for limit in dict.fromkeys((*ours, *theirs)):
+        where = "A and B" if limit in ours and limit in theirs else "A" if limit in ours else "B"
+        yield f"{where}: {limit}"
+
+
+def _limits(side: Side) -> Iterator[str]:
+    for finding in side.cell.findings:
+        if finding.severity == "severe":
+            yield finding.evidence
+    measure = measures(side, ("decode_tps",)).get("decode_tps")
+    found = lag_one([y / x for y, x in measure.parts if x]) if measure else None
+    if found is not None and found.p < SURE and found.widening > 1:
+        yield (
+            f"its trials resemble the ones before them (r = {found.r:.1f}), so that its interval should be about "
+            f"{found.widening:.1f} times as wide"
+        )
