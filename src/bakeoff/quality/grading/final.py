@@ -3,7 +3,8 @@ r"""Where in an answer its final answer stands, most explicit first.
 1. **Short statements**: every ``\boxed{}``, and every short line after a mark ("Answer:", "The answer is", "####",
    "Final answer" as a heading, and the like in a few languages). They must not contradict each other.
 2. The last line after such a mark that goes on for longer.
-3. The last short passage in bold within the last five lines.
+3. The first line, where it is very short and an explanation follows; the last short passage in bold within the last
+   five lines.
 4. The last sentence that concludes ("therefore", "so", …) and the last sentence that is no remark, which must agree.
 
 What follows a further "Question:" that the model asked itself is left out, and so are blocks of code in 3 and 4.
@@ -58,6 +59,7 @@ _NEXT_QUESTION = re.compile(
     r"^[#*_\s]{0,6}(?:question|problem|exercise|q|user|human)\s?\d{0,3}[*_]{0,2}\s?[:.]", re.IGNORECASE | re.MULTILINE
 )
 _FENCE = re.compile(r"^\s{0,3}(?:```|~~~)", re.MULTILINE)
+_OPENING = re.compile(r"\s{0,20}([^\s=:#]{1,20}(?:[ \t][^\s=:#]{1,20}){0,2})[ \t]*\n\s*\n")
 _BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*|__([^_\n]{1,120})__|<(?:b|strong)>([^<\n]{1,120})</")
 _SENTENCE_END = re.compile(
     r"(?<=[.!?])[\"')*\]]{0,3}\s+(?=[A-ZÀ-ÞА-Я\"'(*$\\])"
@@ -135,6 +137,9 @@ def _places(text: str, joins_bullets: bool) -> Iterable[tuple[list[str], bool]]:
         yield [line], False
     prose = _without_code(text)
     lines = [line for line in prose[-20 * LONGEST :].splitlines() if line.strip()]
+    opening = _OPENING.match(prose)
+    if opening:
+        yield [opening[1]], True
     for found in reversed(_BOLD.findall("\n".join(lines[-LAST_LINES:]))):
         yield ["".join(found)], True
     sentences = [part for line in lines for part in _SENTENCE_END.split(line) if part.strip()][-LAST_SENTENCES:]

@@ -95,9 +95,11 @@ def meets(quantity: Quantity, value: Fraction) -> bool:
     return abs(value - quantity.value) <= quantity.step / 2
 
 
-_OPERATORS = frozenset("+-–×*÷/^x()[] ")
+_OPERATORS = frozenset("+-–×*÷/^!x()[] ")
+_WORDED_OPERATORS = frozenset({"plus", "minus", "times", "divided by", "multiplied by", "over"})
 _NEGATED = re.compile(
-    r"(?:\bnot|\bthan|n't|\binstead of|\bunlike|\bexcept|\bof the speeds?)\s(?:be\s|just\s|simply\s)?[$€£(]?$"
+    r"(?:\b(?:not|than|instead of|unlike|except|of the speeds?|between|from|to (?:have|get|reach|make))|n't|"
+    r"\bbetween\s\S{1,15}(?:\s\S{1,15})?\sand)\s(?:be\s|just\s|simply\s)?[$€£(]?$"
 )
 _LEAD = re.compile(
     r"^[\s*_$€£¥(\[:=≈~]*(?:(?:that|it|there|is|are|was|be|would|will|the|a|an|about|around|approximately|approx\.?|roughly|"
@@ -105,6 +107,12 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _EQUALS_FOLLOWS = re.compile(r"[^\d=≈]{0,20}(?:[=≈]|\b(?:is|are|equals?|makes?|gives?)\s(?:\w{1,15}\s){0,2}[$€£]?\d)")
+_ASSERTED = re.compile(
+    r"(?:\b(?:is|are|was|were|has|have|had|be|equals?|equal to|totals?|total of|makes?|gives?|gets?|takes?|costs?|"
+    r"needs?|leaves|left with)(?:\s(?:a|about|around|approximately|roughly|exactly|only|just|now|also|then|still|"
+    r"therefore|total of)){0,3}|[=≈:→])\s?[$€£¥(]?$",
+    re.IGNORECASE,
+)
 _OR = re.compile(r"^\W{0,3}\bor\b(?:\s(?:about|approximately|just|simply))?\W{0,3}$", re.IGNORECASE)
 
 
@@ -113,7 +121,8 @@ def chosen_quantities(statement: str, unit: Unit | None, *, short: bool) -> list
 
     A statement that begins with a quantity means that one. Else it is the last of those that are not part of a sum
     or product, not denied ("not 72", "than 72"), not in brackets where others are outside; of those with a unit of
-    the target's kind where there are any. In a long statement, a quantity of another kind is no answer.
+    the target's kind where there are any, and of those that a verb or an equals sign asserts ("has 12 left after giving
+    away 8"). In a long statement, a quantity of another kind is no answer.
     """
     every = quantities(statement)
     results = [one for one in every if not _denied(statement, one) and not _in_expression(statement, every, one)]
@@ -126,6 +135,7 @@ def chosen_quantities(statement: str, unit: Unit | None, *, short: bool) -> list
         own = [(one, _own_unit(one, unit)) for one in results]
         fitting = [one for one, its in own if its is not None and its.dimension == unit.dimension]
         results = fitting or [one for one, its in own if short or its is None]
+    results = [one for one in results if _ASSERTED.search(statement[max(0, one.start - 40) : one.start])] or results
     return _alternatives(statement, results, len(results) - 1) if results else []
 
 
@@ -145,7 +155,7 @@ def _alternatives(statement: str, ordered: list[Quantity], chosen: int) -> list[
 
 
 def _denied(statement: str, one: Quantity) -> bool:
-    return bool(_NEGATED.search(statement[max(0, one.start - 24) : one.start]))
+    return bool(_NEGATED.search(statement[max(0, one.start - 40) : one.start]))
 
 
 def _is_a_share_of(statement: str, every: list[Quantity], one: Quantity) -> bool:
@@ -163,7 +173,9 @@ def _in_expression(statement: str, every: list[Quantity], one: Quantity) -> bool
     pairs = [(every[place - 1], one)] if place else []
     pairs += [(one, every[place + 1])] if place + 1 < len(every) else []
     gaps = [statement[left.end : right.start] for left, right in pairs]
-    return any(set(gap) <= _OPERATORS and set(gap) - set("()[] ") for gap in gaps)
+    return any(
+        (set(gap) <= _OPERATORS and set(gap) - set("()[] !")) or gap.strip() in _WORDED_OPERATORS for gap in gaps
+    )
 
 
 def _brackets(statement: str) -> list[tuple[int, int]]:

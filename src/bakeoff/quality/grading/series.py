@@ -29,6 +29,7 @@ class SeriesTarget(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _BRACKETED = re.compile(r"\[([^\[\]]{0,500})\]|\(([^()]{1,500},[^()]{0,500})\)|\{([^{}]{1,500})\}")
+_TOLD = re.compile(r".*(?:[:=]|\b(?:are|is)\b)\s?(.+)$")
 _PARTS = re.compile(r"\s?(?:,\s?and\s|[,;、→<>]|\sand\s|\s&\s|\sthen\s)\s?")
 
 
@@ -51,8 +52,8 @@ def _items(statement: str, *, short: bool) -> list[str] | None:
         inner = next((part for part in bracketed[-1] if part), "")
     elif short:
         inner = statement.rstrip(". ")
-    elif ":" in statement and _PARTS.search(statement.rpartition(":")[2]):
-        inner = statement.rpartition(":")[2].rstrip(". ")
+    elif (told := _TOLD.match(statement)) and _PARTS.search(told[1]):
+        inner = told[1].rstrip(". ")
     else:
         return None
     items = [item.strip(" '\"`*_.") for item in _PARTS.split(inner)[: MOST_ITEMS + 1]]

@@ -26,7 +26,7 @@ def serve() -> None:
     """Serve the request on standard input; reports go to standard output, as those of ``inside`` do."""
     request = json.loads(sys.stdin.buffer.read())
     memory_bytes = request["limits"]["memory_bytes"]
-    _limit_memory(8 * memory_bytes)
+    _limit(8 * memory_bytes, int(WALL_S) + 1)
     import pydantic_monty as monty
 
     allowed: monty.ResourceLimits = {"max_feed_duration_secs": WALL_S, "max_memory": memory_bytes}
@@ -124,6 +124,22 @@ def _tree(source: str) -> ast.Module | None:
 
 def _without_main(source: str, tree: ast.Module | None) -> str:
     """The program without what stands under ``if __name__ == "__main__"``: Monty's own name cannot be another."""
+    if tree is None:
+        return source
+    kept = [node for node in tree.body if not (isinstance(node, ast.If) and "__name__" in ast.dump(node.test))]
+    return source if len(kept) == len(tree.body) else ast.unparse(ast.Module(kept, []))
+
+
+def _limit(memory_bytes: int, cpu_s: int) -> None:
+    """A backstop for this process and Monty's own, which inherits it; macOS has no limit of memory."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+if __name__ == "__main__"``: Monty's own name cannot be another."""
     if tree is None:
         return source
     kept = [node for node in tree.body if not (isinstance(node, ast.If) and "__name__" in ast.dump(node.test))]
