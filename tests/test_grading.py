@@ -22,8 +22,8 @@ from bakeoff.quality.grading.plain import plain
 from bakeoff.quality.grading.quantities import quantities
 from bakeoff.quality.sandbox.base import NoSandbox, Sandbox
 from bakeoff.quality.sandbox.bubblewrap import Bubblewrap
-from bakeoff.quality.sandbox.monty import Monty
 from bakeoff.quality.tasks import Task
+from tests.sandboxes import NAMES, missing, sandbox_named
 
 ANSWERS = [
     json.loads(line) for line in (Path(__file__).parent / "data" / "answers.jsonl").read_text("utf-8").splitlines()
@@ -99,8 +99,8 @@ def task(name: str, checker: str | None = None, target: Any = None) -> Task:
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
     """The best one here; of the written programs, one never ends."""
-    ready = [one for one in (Bubblewrap(wall_s=3), Monty(wall_s=3)) if one.missing() is None]
-    return ready[0] if ready else NoSandbox()
+    ready = [name for name in NAMES if missing(name) is None]
+    return sandbox_named(ready[0], wall_s=3) if ready else NoSandbox()
 
 
 PURE = graders(NoSandbox())

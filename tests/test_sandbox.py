@@ -52,6 +52,11 @@ def test_plain_data_comes_back_as_it_went(sandbox: Sandbox, value: Any) -> None:
     assert (outcome.value, type(outcome.value)) == (value, type(value))
 
 
+def test_a_sandbox_that_the_machine_has_is_found_to_work(sandbox: Sandbox) -> None:
+    assert isinstance(sandbox, Bubblewrap | Monty)
+    assert sandbox.missing() is None
+
+
 def test_a_range_arrives_as_a_list(sandbox: Sandbox) -> None:
     source = "def f(x):\n    return [type(x) is list, len(x), x[1]]\n"
     assert one(sandbox, source, range(0, 2_000_000, 2)).value == [True, 1_000_000, 2]

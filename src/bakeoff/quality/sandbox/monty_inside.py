@@ -139,20 +139,5 @@ def _limit(memory_bytes: int, cpu_s: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
-if __name__ == "__main__"``: Monty's own name cannot be another."""
-    if tree is None:
-        return source
-    kept = [node for node in tree.body if not (isinstance(node, ast.If) and "__name__" in ast.dump(node.test))]
-    return source if len(kept) == len(tree.body) else ast.unparse(ast.Module(kept, []))
-
-
-def _limit_memory(limit: int) -> None:
-    """A backstop for this process and Monty's own, where the system has one (macOS has not)."""
-    import resource
-
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
 if __name__ == "__main__":
     serve()
