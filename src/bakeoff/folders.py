@@ -16,6 +16,16 @@ def data_folder() -> Path:
     return Path(platformdirs.user_data_dir("bakeoff", appauthor=False))
 
 
+def config_folder() -> Path:
+    """Folder of what the user has set."""
+    home = os.environ.get("BAKEOFF_HOME")
+    if home:
+        return Path(home).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("bakeoff", appauthor=False))
+
+
 def runs_folder() -> Path:
     """Folder of the run files."""
     return data_folder() / "runs"
