@@ -15,8 +15,7 @@ from typing import Any
 from bakeoff.quality.grading.number import unit_of
 from bakeoff.quality.grading.plain import plain
 from bakeoff.quality.grading.quantities import numeral
-from bakeoff.quality.sets import humaneval
-from bakeoff.quality.sets.humaneval import NotGradable
+from bakeoff.quality.sets.humaneval import NotGradable, task_of
 from bakeoff.quality.tasks import Task
 
 BOXED = "Please reason step by step, and put your final answer within \\boxed{}."
@@ -150,5 +149,5 @@ READERS: dict[str, Reader] = {
     "GSM8K": gsm8k,
     "MATH-500": math_500,
     "AIME": aime,
-    "HumanEval": humaneval.task_of,
+    "HumanEval": task_of,
 }

@@ -78,6 +78,12 @@ def word_target(word: str, among: tuple[str, ...]) -> dict[str, Any]:
     return {"word": word, "among": list(among)}
 
 
+def fitting(rng: Random, *makers: Callable[[Random], Draft | None]) -> Draft | None:
+    """A draft by one of these, each as likely as the others however seldom its figures are fit."""
+    make = rng.choice(makers)
+    return next((draft for draft in (make(rng) for _ in range(2000)) if draft is not None), None)
+
+
 def numbers(text: str) -> list[Fraction]:
     """Every numeral of a text in its order, written without separators: ``[Fraction(120), Fraction(5, 2)]``."""
     return [Fraction(found) for found in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", text)]

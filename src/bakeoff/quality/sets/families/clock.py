@@ -7,7 +7,7 @@ from math import lcm
 from random import Random
 from typing import Any
 
-from bakeoff.quality.sets.families.base import Draft, Family, number_draft, number_target, numbers
+from bakeoff.quality.sets.families.base import Draft, Family, fitting, number_draft, number_target, numbers
 from bakeoff.quality.tasks import Task
 
 DAY = 24 * 60
@@ -19,7 +19,7 @@ def draft(rng: Random, level: int) -> Draft | None:
         return _shift(rng)
     if level == 2:
         return _flight(rng)
-    return _lines(rng) if rng.random() < 0.5 else _fast(rng)
+    return fitting(rng, _lines, _fast)
 
 
 def _time(minute: int) -> str:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import partial
 from random import Random
 from typing import Any
 
-from bakeoff.quality.sets.families.base import Draft, Family, exact, number_draft, number_target, numbers, short
+from bakeoff.quality.sets.families.base import (
+    Draft,
+    Family,
+    exact,
+    fitting,
+    number_draft,
+    number_target,
+    numbers,
+    short,
+)
 from bakeoff.quality.tasks import Task
 
-_SIMPLE: tuple[tuple[str, str, str], ...] = (
+Words = tuple[str, str, str]
+
+_SIMPLE: tuple[Words, ...] = (
     ("km/h", "m/s", "5/18"),
     ("m/s", "km/h", "18/5"),
     ("m²", "cm²", "10000"),
@@ -22,7 +34,7 @@ _SIMPLE: tuple[tuple[str, str, str], ...] = (
     ("kWh", "kJ", "3600"),
     ("days", "minutes", "1440"),
 )
-_TOLD: tuple[tuple[str, str, str], ...] = (
+_TOLD: tuple[Words, ...] = (
     ("mile", "miles", "1.6 km"),
     ("league", "leagues", "4.8 km"),
     ("furlong", "furlongs", "0.2 km"),
@@ -33,14 +45,14 @@ _TOLD: tuple[tuple[str, str, str], ...] = (
 def draft(rng: Random, level: int) -> Draft | None:
     """A usual unit; then a speed in a told unit of length; then what a journey or a slab of metal needs."""
     if level == 1:
-        return _simple(rng)
+        return fitting(rng, *(partial(_simple, units) for units in _SIMPLE))
     if level == 2:
-        return _speed(rng)
-    return _fuel(rng) if rng.random() < 0.5 else _slab(rng)
+        return fitting(rng, *(partial(_speed, told) for told in _TOLD))
+    return fitting(rng, _fuel, _slab)
 
 
-def _simple(rng: Random) -> Draft | None:
-    unit, into, factor = rng.choice(_SIMPLE)
+def _simple(units: Words, rng: Random) -> Draft | None:
+    unit, into, factor = units
     value = Fraction(rng.randrange(2, 900), rng.choice((1, 2, 4, 10)))
     result = value * Fraction(factor)
     if not short(result, 2) or result > 10**7:
@@ -48,8 +60,8 @@ def _simple(rng: Random) -> Draft | None:
     return number_draft(f"How much is {exact(value)} {unit} in {into}?", result, into)
 
 
-def _speed(rng: Random) -> Draft | None:
-    one, many, length = rng.choice(_TOLD)
+def _speed(told: Words, rng: Random) -> Draft | None:
+    one, many, length = told
     metres = Fraction(length.split()[0]) * 1000
     count, minutes = rng.randrange(2, 60), rng.randrange(4, 90)
     result = count * metres / (minutes * 60)

@@ -6,7 +6,7 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
-from bakeoff.quality.sets.families.base import Draft, Family, number_draft, number_target, numbers, short
+from bakeoff.quality.sets.families.base import Draft, Family, fitting, number_draft, number_target, numbers, short
 from bakeoff.quality.tasks import Task
 
 _WHO = {
@@ -23,8 +23,8 @@ def draft(rng: Random, level: int) -> Draft | None:
     if level == 1:
         return _legs(rng, 2, stop=False)
     if level == 2:
-        return _legs(rng, 2, stop=True) if rng.random() < 0.5 else _pursuit(rng)
-    return _meeting(rng) if rng.random() < 0.5 else _legs(rng, 4, stop=True)
+        return fitting(rng, lambda rng: _legs(rng, 2, stop=True), _pursuit)
+    return fitting(rng, _meeting, lambda rng: _legs(rng, 4, stop=True))
 
 
 def _legs(rng: Random, count: int, *, stop: bool) -> Draft | None:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
-from bakeoff.quality.sets.families.base import Draft, Family, number_draft, number_target, numbers, short
+from bakeoff.quality.sets.families.base import Draft, Family, fitting, number_draft, number_target, numbers, short
 from bakeoff.quality.tasks import Task
 
 
@@ -16,7 +16,7 @@ def draft(rng: Random, level: int) -> Draft | None:
         return _appliance(rng)
     if level == 2:
         return _download(rng)
-    return _battery(rng) if rng.random() < 0.5 else _panel(rng)
+    return fitting(rng, _battery, _panel)
 
 
 def _appliance(rng: Random) -> Draft | None:

@@ -6,7 +6,7 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from bakeoff.quality.sets.families.base import Draft, Family, number_draft, number_target, numbers
+from bakeoff.quality.sets.families.base import Draft, Family, fitting, number_draft, number_target, numbers
 from bakeoff.quality.tasks import Task
 
 _NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Greta", "Hugo", "Ida", "Jonas", "Lena", "Max")
@@ -17,8 +17,8 @@ def draft(rng: Random, level: int) -> Draft | None:
     if level == 1:
         return _sum(rng)
     if level == 2:
-        return _ages(rng) if rng.random() < 0.5 else _farm(rng)
-    return _coins(rng) if rng.random() < 0.5 else _three(rng)
+        return fitting(rng, _ages, _farm)
+    return fitting(rng, _coins, _three)
 
 
 def _sum(rng: Random) -> Draft:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
-from bakeoff.quality.sets.families.base import Draft, Family, number_draft, number_target, numbers
+from bakeoff.quality.sets.families.base import Draft, Family, fitting, number_draft, number_target, numbers
 from bakeoff.quality.tasks import Task
 
 _GOODS = ("notebooks", "mugs", "lamps", "cushions", "bottles", "candles", "towels", "boxes", "plates", "brushes")
@@ -18,7 +18,7 @@ def draft(rng: Random, level: int) -> Draft | None:
         return _change(rng)
     if level == 2:
         return _discount(rng)
-    return _before(rng) if rng.random() < 0.5 else _bundles(rng)
+    return fitting(rng, _before, _bundles)
 
 
 def _price(rng: Random) -> int:

@@ -6,17 +6,17 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
-from bakeoff.quality.sets.families.base import Draft, Family, number_draft, number_target, numbers
+from bakeoff.quality.sets.families.base import Draft, Family, fitting, number_draft, number_target, numbers
 from bakeoff.quality.tasks import Task
 
 
 def draft(rng: Random, level: int) -> Draft | None:
     """Two pumps or a team; then one that starts late or a drain; then three that are known in pairs, or leave early."""
     if level == 1:
-        return _together(rng) if rng.random() < 0.5 else _team(rng)
+        return fitting(rng, _together, _team)
     if level == 2:
-        return _late(rng) if rng.random() < 0.5 else _drain(rng)
-    return _pairs(rng) if rng.random() < 0.5 else _leaves(rng)
+        return fitting(rng, _late, _drain)
+    return fitting(rng, _pairs, _leaves)
 
 
 def _together(rng: Random) -> Draft | None:
