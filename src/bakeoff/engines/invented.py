@@ -18,7 +18,7 @@ class InventedTime:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
         self._quiet = 0
-        self._ticking = False
+        self._ticking: asyncio.AbstractEventLoop | None = None
 
     def now_ns(self) -> int:
         return self._now_ns
@@ -32,12 +32,13 @@ class InventedTime:
         if at_ns <= self._now_ns:
             return
         loop = asyncio.get_running_loop()
+        if self._ticking is not loop:  # none is, or one that has ended with all who waited there
+            self._ticking = loop
+            self._waiting.clear()
+            loop.call_soon(self._tick, loop)
         woken: asyncio.Future[None] = loop.create_future()
         heappush(self._waiting, (at_ns, next(self._order), woken))
         self._quiet = 0
-        if not self._ticking:
-            self._ticking = True
-            loop.call_soon(self._tick, loop)
         await woken
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -47,7 +48,7 @@ class InventedTime:
             while self._waiting and self._waiting[0][2].done():
                 heappop(self._waiting)
             if not self._waiting:
-                self._ticking = False
+                self._ticking = None
                 return
             at_ns, _, woken = heappop(self._waiting)
             self.jump(at_ns)

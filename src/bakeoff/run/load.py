@@ -27,6 +27,7 @@ from bakeoff.measurement.load_metrics import CUT, steady
 from bakeoff.results.records import Purpose, Trial, Window
 from bakeoff.run.asking import Session
 from bakeoff.run.cells import Cell
+from bakeoff.run.instruments import Span
 from bakeoff.run.rules import Parts
 from bakeoff.run.trial import Recorder, perform
 from bakeoff.workload.arrivals import due_times, lead_in_tokens
@@ -61,15 +62,16 @@ class Load:
                 before_s = cpu_s()
                 await running.run()
                 client_s = cpu_s() - before_s
-        seen = await session.instruments.finish()
-        span_ns = running.over_ns - running.zero_ns
+        invented, span_ns = isinstance(engine, KeepsTime), running.over_ns - running.zero_ns
+        span = None if invented else Span(begun_ns=running.zero_ns, end_ns=running.over_ns)
+        seen = await session.instruments.finish(span)
         window = Window(
             cell=cell.opened.cell,
             index=len(cell.windows),
             purpose="timed",
             started=started,
             span_ns=span_ns,
-            client_cpu=client_s * 1e9 / span_ns if span_ns and not isinstance(engine, KeepsTime) else None,
+            client_cpu=None if invented or not span_ns else client_s * 1e9 / span_ns,
             stopped=running.stopped,
             **seen.fields(),
         )
@@ -171,7 +173,7 @@ class _Window:
         workload = self._workload
         tokens = lead_in_tokens(stream, workload.concurrency, workload.max_tokens)
         due_ns = await self._ask("warm-up", self.zero_ns, stream, tokens)
-        while True:
+        while not self._over.is_set():
             due_ns = await self._ask(self._next_purpose(), due_ns, stream)
 
     async def _arrivals(self, rate_rps: float, group: asyncio.TaskGroup) -> None:
