@@ -1,4 +1,4 @@
-"""What is wrong with a suite, as a sentence: which key, what it has to be, and what was probably meant."""
+"""What is wrong with a suite, or another TOML file, as a sentence: which key, what it has to be, what was meant."""
 
 from __future__ import annotations
 
@@ -34,20 +34,24 @@ def near(word: str, known: Sequence[str]) -> str:
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
 
 
-def told(message: str) -> tuple[Place, str, bool]:
-    """Where msgspec found something wrong, what, as a sentence, and whether it is the key that is wrong."""
+def told(message: str, root: type = Suite, noun: str = "suite") -> tuple[Place, str, bool]:
+    """Where msgspec found something wrong, what, as a sentence, and whether it is the key that is wrong.
+
+    ``root`` is what was read, ``noun`` what people call it.
+    """
     match = _PLACE.fullmatch(message)
     assert match is not None
     what, path = match[1], _path(match[2] or "")
-    named = ("an entry of " if "[...]" in (match[2] or "") else "") + _named(path)
+    named = ("an entry of " if "[...]" in (match[2] or "") else "") + _named(path, noun)
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", what, re.DOTALL):
         word = plain_text(unknown[1])[:60]
-        return (*path, unknown[1]), f"there is no key {word!r} {_in(path)}. {near(word, _keys_at(path))}", True
+        hint = near(word, _keys_at(path, root))
+        return (*path, unknown[1]), f"there is no key {word!r} {_in(path, noun)}. {hint}", True
     if missing := re.fullmatch(r"Object missing required field `(.*)`", what):
-        return path, f"the key {missing[1]!r} is missing {_in(path)}.", False
+        return path, f"the key {missing[1]!r} is missing {_in(path, noun)}.", False
     if chosen := re.fullmatch(r"Invalid enum value '(.*)'", what, re.DOTALL):
         word = plain_text(chosen[1])[:60]
-        return path, f"{named} cannot be {word!r}. {near(word, _words_at(path))}", False
+        return path, f"{named} cannot be {word!r}. {near(word, _words_at(path, root))}", False
     if expected := _EXPECTED.fullmatch(what):
         return path, f"{named} has to be {_kind(expected[1], expected[2])}{_but(expected[3])}.", False
     return path, f"{named}: {plain_text(what)[:200]}.", False
@@ -63,16 +67,16 @@ def _path(text: str) -> Place:
     return tuple(steps)
 
 
-def _named(path: Place) -> str:
+def _named(path: Place, noun: str) -> str:
     """``settings.context``, ``subjects number 2``: a place as a person would say it."""
     words = ""
     for step in path:
         words += f" number {step + 1}" if isinstance(step, int) else f"{'.' if words else ''}{step}"
-    return words or "the suite"
+    return words or f"the {noun}"
 
 
-def _in(path: Place) -> str:
-    return f"in {_named(path)}" if path else "in a suite"
+def _in(path: Place, noun: str) -> str:
+    return f"in {_named(path, noun)}" if path else f"in a {noun}"
 
 
 def _kind(types: str, bound: str) -> str:
@@ -86,9 +90,9 @@ def _but(kind: str | None) -> str:
     return f", not {_TYPES.get(kind, kind)}" if kind else ""
 
 
-def _types_at(path: Place) -> list[Any]:
-    """What may stand at a place, by the suite's own definition."""
-    found: list[Any] = [msgspec.inspect.type_info(Suite)]
+def _types_at(path: Place, root: type) -> list[Any]:
+    """What may stand at a place, by the definition of what was read."""
+    found: list[Any] = [msgspec.inspect.type_info(root)]
     for step in path:
         found = [inner for kind in found for inner in _step_into(kind, step)]
     return found
@@ -105,22 +109,23 @@ def _step_into(kind: Any, step: str | int) -> list[Any]:
     return [kind.value_type] if isinstance(kind, inspect.DictType) else []
 
 
-def _flat(path: Place) -> list[Any]:
+def _flat(path: Place, root: type) -> list[Any]:
     return [
         each
-        for kind in _types_at(path)
+        for kind in _types_at(path, root)
         for each in (kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,))
     ]
 
 
-def _keys_at(path: Place) -> list[str]:
+def _keys_at(path: Place, root: type) -> list[str]:
     return [
         field.encode_name
-        for kind in _flat(path)
+        for kind in _flat(path, root)
         if isinstance(kind, msgspec.inspect.StructType)
         for field in kind.fields
     ]
 
 
-def _words_at(path: Place) -> list[str]:
-    return [str(word) for kind in _flat(path) if isinstance(kind, msgspec.inspect.LiteralType) for word in kind.values]
+def _words_at(path: Place, root: type) -> list[str]:
+    literals = [kind for kind in _flat(path, root) if isinstance(kind, msgspec.inspect.LiteralType)]
+    return [str(word) for kind in literals for word in kind.values]
