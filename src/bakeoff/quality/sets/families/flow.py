@@ -90,6 +90,8 @@ def _time(volume: Fraction, litres_a_minute: Fraction, leak: Fraction) -> Fracti
     while volume > 0:
         volume -= a_step
         steps += 1
+    if volume:
+        raise ValueError("not a whole number of steps")
     return Fraction(steps, 10)
 
 

@@ -5,8 +5,8 @@ scorers are not used: several give part of the mark to a wrong answer. Left out 
 date (time_intervals), that have many right answers or none (propositional_logic, countdown, number_sequence), that can
 be read in two ways (syllogism: may a class be empty? aiw: brothers of a person who was not mentioned), that a guess
 answers half of the time (circuit_logic), that ask for common knowledge (leg_counting), and those adapted from a source
-that states no licence (knights_knaves, from mem-kk-logic; gsm_symbolic names none). Of the families taken, what each
-function here leaves out is not asked either.
+whose README states no licence (knights_knaves, from mem-kk-logic) or that is not named (gsm_symbolic). Of the families
+taken, what each function here leaves out is not asked either.
 """
 
 from __future__ import annotations

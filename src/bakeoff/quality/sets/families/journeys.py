@@ -103,7 +103,7 @@ def _chased(figures: list[Fraction]) -> int:
     minute, lorry, car = 0, slow * start, Fraction(0)
     while car < lorry:
         minute, lorry, car = minute + 1, lorry + slow, car + fast
-    return minute
+    return _whole(minute, car - lorry)
 
 
 def _met(figures: list[Fraction]) -> int:
@@ -113,6 +113,12 @@ def _met(figures: list[Fraction]) -> int:
         waits = driven <= minute < driven + pause
         gap -= other + (0 if waits else first)
         minute += 1
+    return _whole(minute, gap)
+
+
+def _whole(minute: int, beyond: Fraction) -> int:
+    if beyond:
+        raise ValueError("not a whole number of minutes")
     return minute
 
 

@@ -114,6 +114,8 @@ def _loaded(figures: list[Fraction]) -> Fraction:
     while left > 0:
         left -= a_step
         steps += 1
+    if left:
+        raise ValueError("not a whole number of steps")
     return Fraction(steps, 10)
 
 

@@ -104,7 +104,7 @@ def second(task: Task) -> Any:
     figures = numbers(story)
     if "workers" in story:
         workers, days, more = figures
-        return number_target(next(d for d in range(1, 1000) if d * more >= workers * days), "days")
+        return number_target(next(d for d in range(1, 1000) if d * more == workers * days), "days")
     if "Three pumps" in story:
         return number_target(_tried(figures), "minutes")
     return number_target(_worked(story, figures), "minutes")
@@ -128,6 +128,8 @@ def _worked(story: str, figures: list[Fraction]) -> int:
         minute += 1
         if minute > 100_000:
             raise ValueError("it is never done")
+    if done > 1:
+        raise ValueError("not a whole number of minutes")
     return minute
 
 
