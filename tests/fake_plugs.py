@@ -174,7 +174,7 @@ class HomeAssistantServer(Plug):
 def plugged_in(plug: Plug) -> Iterator[str]:
     """Serve it; gives ``HOST:PORT``. A silent one answers when it is unplugged."""
     end = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(plug, end))
+    server = _Server(("127.0.0.1", 0), _handler(plug, end))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -184,6 +184,11 @@ def plugged_in(plug: Plug) -> Iterator[str]:
         end.set()
         server.shutdown()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no error of the plug's."""
 
 
 def _handler(plug: Plug, end: threading.Event) -> Callable[..., BaseHTTPRequestHandler]:

@@ -140,6 +140,19 @@ def test_a_meter_that_hangs_is_left_behind_and_the_others_go_on() -> None:
         sampler.close()
 
 
+def test_a_plug_that_still_waits_when_the_set_is_closed_is_not_pulled_from_under_its_thread() -> None:
+    answers = threading.Event()
+    silent, quick = Told("plug", remote=True, sample=partial(hang, answers)), Told("quick", remote=True)
+    try:
+        with MeterSet([silent, quick]):
+            while silent.samples == 0:
+                threading.Event().wait(0.001)
+            assert quick.enough.wait(LONG_S)
+        assert (silent.closed, quick.closed) == (False, True)
+    finally:
+        answers.set()
+
+
 def test_what_fails_at_a_windows_edge_spoils_no_others_window() -> None:
     broken, sound = Told("broken", start=fails), Told("sound")
     with MeterSet([broken, sound]) as meters:

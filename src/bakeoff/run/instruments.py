@@ -77,7 +77,7 @@ class Instruments:
         self._cpu = cpu_times(self._pids)
 
     async def finish(self, span: Span | None = None) -> Seen:
-        """End the window. ``span`` is the one request in it; None where there were many, or its time was invented."""
+        """End the window. ``span`` is the request in it, or all of many; None where its time was invented."""
         cpu = cpu_times(self._pids)
         readings = self._meters.finish(_stretches(span)) if self._meters is not None else ()
         return Seen(

@@ -22,6 +22,7 @@ from msgspec import Struct, structs
 
 from bakeoff.clock import Clock, WallClock, cpu_s, utc_now
 from bakeoff.engines.base import Connecting, Engine, KeepsTime
+from bakeoff.engines.transport import HELD_S
 from bakeoff.errors import EngineCrashed, EngineError
 from bakeoff.measurement.load_metrics import CUT, steady
 from bakeoff.results.records import Purpose, Trial, Window
@@ -37,6 +38,8 @@ from bakeoff.workload.saturation import next_look, overload
 FEWEST_FAILURES = 16
 """So many in a row, or twice as many as there are streams, end a window."""
 STOPPED = "cut off: its window was ended early"
+HELD_NS = 2 * round(HELD_S * 1e9)
+"""How long after the end of a window its streams are still read: what came before it may not be handed over yet."""
 AHEAD_NS = 250_000_000
 """How long before it is due a request's connection is opened."""
 
@@ -158,6 +161,7 @@ class _Window:
                     for stream in range(self._workload.concurrency):
                         group.create_task(self._stream(stream))
                 await self._over.wait()
+                await self.clock.until(self.over_ns + HELD_NS)
                 raise _Over
         except* _Over:
             pass

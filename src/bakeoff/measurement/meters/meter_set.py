@@ -48,7 +48,8 @@ class MeterSet:
         """End the sampling, and let the instruments go."""
         self._sampler.close()
         for running in self._running:
-            self._safely(running, running.close)
+            if not self._sampler.is_in(running):
+                self._safely(running, running.close)
 
     @property
     def states(self) -> tuple[MeterState, ...]:

@@ -14,6 +14,7 @@ MOST_SHARE = 0.01
 """Of one core, for all meters together."""
 PATIENCE_S = 1.0
 """So long a meter on this machine may take; then the others go on without it."""
+_MOMENT_S = 0.2
 MOST_FAILURES = 5
 """In a row; then a meter is left alone."""
 
@@ -36,6 +37,7 @@ class Lane:
         self.busy: tuple[Running, int] | None = None
         self.cost_s = 0.0
         self.abandoned = False
+        self.thread: threading.Thread | None = None
         self._share, self._now, self._cpu_s = share, now, cpu_s
         self._read_ns: dict[int, int] = {}
         self._costs = {id(meter): 0.0 for meter in self.meters}
@@ -118,9 +120,16 @@ class Sampler:
             _start(lane)
 
     def close(self) -> None:
-        """Ends the threads; one that hangs in a meter ends with the program."""
+        """Ends the threads; one that waits in a meter for longer than a moment ends when it is let go."""
         for lane in self._lanes:
             lane.stop()
+        for lane in self._lanes:
+            if lane.thread is not None:
+                lane.thread.join(_MOMENT_S)
+
+    def is_in(self, meter: Running) -> bool:
+        """Whether a thread is still in this meter, so that it cannot be let go."""
+        return any(lane.busy is not None and lane.busy[0] is meter for lane in self._lanes)
 
     def failed(self, meter: Running) -> str | None:
         """Why a meter is not read any more."""
@@ -161,3 +170,4 @@ def _start(lane: Lane) -> None:
     thread = threading.Thread(target=lane.run, name="meters", daemon=True)
     with suppress(RuntimeError):  # no more threads: then nothing is sampled, and the readings say so
         thread.start()
+        lane.thread = thread
