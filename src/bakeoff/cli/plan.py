@@ -99,6 +99,8 @@ def command(models: tuple[str, ...], as_json: bool, **options: Any) -> int:
 
 
 def _plans(models: tuple[str, ...], asked: Any, needs: Any, options: dict[str, Any]) -> list[MachinePlan]:
+    from msgspec import structs
+
     from bakeoff.planning.rows import plan
     from bakeoff.report.plan import MachinePlan
 
@@ -108,11 +110,25 @@ def _plans(models: tuple[str, ...], asked: Any, needs: Any, options: dict[str, A
         quants = MLX_QUANTS
     elif all(machine.devices and machine.devices[0].vendor == "apple" for machine, _ in machines):
         quants = (*QUANTS, *MLX_QUANTS)
-    sources = _sources(models, quants)
+    sources, old = _sources(models, quants), _old(machines)
     return [
-        MachinePlan(machine=machine, rows=plan(machine, sources, asked, needs, _learned(machine)), price=price)
+        MachinePlan(
+            machine=structs.replace(machine, notes=(*machine.notes, *old)),
+            rows=plan(machine, sources, asked, needs, _learned(machine)),
+            price=price.described if price else "",
+        )
         for machine, price in machines
     ]
+
+
+def _old(machines: list[tuple[Machine, Price | None]]) -> tuple[str, ...]:
+    """The note that says which specifications and prices are old, where some are."""
+    from bakeoff.hardware.dated import Dated, old_note, specifications
+
+    dated = [each for machine, _ in machines for each in specifications(machine)]
+    dated += [Dated("price", price.hardware, price.date) for _, price in machines if price]
+    note = old_note(dated)
+    return (note,) if note else ()
 
 
 def _learned(machine: Machine) -> dict[Any, Any]:
@@ -125,8 +141,8 @@ def _learned(machine: Machine) -> dict[Any, Any]:
     return learned_here(this_host())
 
 
-def _machines(options: dict[str, Any]) -> list[tuple[Machine, str]]:
-    """The machines to plan for, each with its price in words where a budget was given."""
+def _machines(options: dict[str, Any]) -> list[tuple[Machine, Price | None]]:
+    """The machines to plan for, each with its price where a budget was given."""
     from bakeoff.hardware.catalogue import GIB, find_machine
     from bakeoff.hardware.detect import this_machine
 
@@ -135,16 +151,16 @@ def _machines(options: dict[str, Any]) -> list[tuple[Machine, str]]:
     bandwidth = options["host_bandwidth"] * 1e9 if options["host_bandwidth"] else None
     if options["budget"]:
         return [
-            (find_machine(price.hardware, memory, bandwidth), price.described)
+            (find_machine(price.hardware, memory, bandwidth), price)
             for price in _affordable(options["budget"], options["prices"], names)
         ]
     if options["prices"]:
         raise UsageError("--price is for --budget: name one.")
     if names:
-        return [(find_machine(name, memory, bandwidth), "") for name in names]
+        return [(find_machine(name, memory, bandwidth), None) for name in names]
     if memory or bandwidth:
         raise UsageError("--host-memory and --host-bandwidth are a named GPU's host: add --on HARDWARE.")
-    return [(this_machine(), "")]
+    return [(this_machine(), None)]
 
 
 def _affordable(budget: float, own: tuple[str, ...], names: list[str]) -> list[Price]:

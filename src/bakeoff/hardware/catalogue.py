@@ -25,6 +25,7 @@ from typing import cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from bakeoff.config import read_settings
 from bakeoff.errors import UsageError
 from bakeoff.hardware.machine import Device, HostMemory, Machine, Vendor
 from bakeoff.hardware.memory_speed import MemoryKind, parse_memory
@@ -42,6 +43,8 @@ STATED_HOST = HostMemory(
 """What a GPU stands in that is only named: eight cores at 4.5 GHz, each 32 single-precision operations a clock."""
 
 MOST_GPUS = 16
+OWN = "your configuration"
+"""The source of a chip whose bandwidth the user set."""
 
 
 class Chip(Struct, frozen=True, kw_only=True):
@@ -218,13 +221,30 @@ def _remarks(text: str, chip: Chip, others: list[Chip], size: int, name: Name) -
     if name.memory_gb is None and len(chip.memory_gb) > 1:
         sizes = ", ".join(map(str, chip.memory_gb))
         notes.append(f"{chip.name} is sold with {sizes} GB: planned with {size}.")
-    if not chip.sure:
+    if chip.source == OWN:
+        notes.append(f"{chip.name}: {chip.bandwidth_bytes_s / 1e9:g} GB/s are from your configuration.")
+    elif not chip.sure:
         notes.append(f"{chip.name}: its figures are not from a retrieved source ({chip.source}).")
     return tuple(notes)
 
 
 def _named(name: Name) -> tuple[Chip, ...]:
-    return _table()[1].get(name.key, ())
+    found = _table()[1].get(name.key, ())
+    own = _own_bandwidths() if found else {}
+    return tuple(
+        replace(chip, bandwidth_bytes_s=own[chip], source=OWN, date="") if chip in own else chip for chip in found
+    )
+
+
+def _own_bandwidths() -> dict[Chip, float]:
+    """What the user's configuration says of chips, by the row that each of its names means."""
+    settings, own = read_settings(), {}
+    for text in settings.named("hardware"):
+        bandwidth, name = settings.number("hardware", text, "bandwidth_gb_s"), parse_name(text)
+        chip = next((chip for chip in _table()[1].get(name.key, ()) if _has(chip, name)), None)
+        if bandwidth is not None and chip is not None:
+            own[chip] = bandwidth * 1e9
+    return own
 
 
 def _has(chip: Chip, name: Name) -> bool:

@@ -8,19 +8,37 @@ from importlib import resources
 
 from msgspec import Struct
 
+from bakeoff.config import Settings, read_settings
 from bakeoff.errors import UsageError
+from bakeoff.hardware.naming import parse_name
 
 REST_OF_COMPUTER_USD = 1000.0
 """What a GPU needs around it; an assumption, within the $900 to 1,500 by which a system with an RTX 4090 cost more."""
 
 
 class Price(Struct, frozen=True, kw_only=True):
-    """``usd`` is for the whole computer, the rest of it assumed where only the GPU's price is known."""
+    """``amount`` is for the whole computer; where only the GPU's price is known it has ``assumed`` for the rest in it.
+
+    ``rate`` is what one unit of the currency is worth in US dollars, None where nobody said.
+    """
 
     hardware: str
-    usd: float
+    amount: float
+    currency: str = "USD"
+    rate: float | None = 1.0
+    assumed: float = 0.0
     date: str | None
     source: str
+
+    @property
+    def usd(self) -> float:
+        """In US dollars. Raises UsageError where the currency has no rate."""
+        if self.rate is None:
+            raise UsageError(
+                f"Your price of {self.hardware} is in {self.currency}, and there is no rate for it: bakeoff config set "
+                f"rates.{self.currency} DOLLARS, what one {self.currency} is worth in US dollars."
+            )
+        return self.amount * self.rate
 
     @property
     def described(self) -> str:
@@ -31,20 +49,49 @@ class Price(Struct, frozen=True, kw_only=True):
 def prices(own: Iterable[str] = ()) -> list[Price]:
     """All prices, cheapest first. ``own`` are ``HARDWARE=USD`` for whole computers, in place of or beside ours.
 
-    Raises UsageError on anything else.
+    Those of the configuration replace ours as well. Raises UsageError on anything else.
     """
-    known = {price.hardware: price for price in _listed()}
+    known = {parse_name(price.hardware): price for price in (*_listed(), *_configured(read_settings()))}
     for text in own:
         price = _own(text)
-        known[price.hardware] = price
+        known[parse_name(price.hardware)] = price
     return sorted(known.values(), key=lambda price: price.usd)
+
+
+def price_of(name: str) -> Price | None:
+    """The price of the hardware that a name means; None where none is known."""
+    wanted = parse_name(name)
+    found = [price for price in (*_configured(read_settings()), *_listed()) if parse_name(price.hardware) == wanted]
+    return found[0] if found else None
 
 
 def _listed() -> Iterable[Price]:
     text = resources.files("bakeoff.hardware").joinpath("prices.csv").read_text("utf-8")
     for row in csv.DictReader(text.splitlines()):
         rest = 0.0 if row["whole_computer"] == "1" else REST_OF_COMPUTER_USD
-        yield Price(hardware=row["hardware"], usd=float(row["usd"]) + rest, date=row["date"], source=row["source"])
+        yield Price(
+            hardware=row["hardware"],
+            amount=float(row["usd"]) + rest,
+            assumed=rest,
+            date=row["date"],
+            source=row["source"],
+        )
+
+
+def _configured(settings: Settings) -> Iterable[Price]:
+    for name in settings.named("hardware"):
+        amount = settings.number("hardware", name, "price")
+        if amount is None:
+            continue
+        currency = settings.text("hardware", name, "currency") or settings.currency
+        yield Price(
+            hardware=name.lower(),
+            amount=amount,
+            currency=currency,
+            rate=1.0 if currency == "USD" else settings.number("rates", currency),
+            date=settings.text("hardware", name, "date"),
+            source="your configuration",
+        )
 
 
 def _own(text: str) -> Price:
@@ -55,4 +102,4 @@ def _own(text: str) -> Price:
         usd = -1.0
     if not equals or not name.strip() or not 0 < usd < 1e9:
         raise UsageError(f"--price {text!r} is not a price. Write it like --price rtx-4090=2600, in US dollars.")
-    return Price(hardware=name.strip().lower(), usd=usd, date=None, source="your own")
+    return Price(hardware=name.strip().lower(), amount=usd, date=None, source="your own")
