@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bakeoff.engines import connections
-from bakeoff.engines.connections import FRESH_NS, STAYED_NS, Connections
+from bakeoff.engines.connections import FRESH_NS, IDLE_NS, STAYED_NS, Connections
 from bakeoff.engines.transport import Connection, Ended, HttpRequest
 from bakeoff.errors import ServerUnreachable
 from tests.servers import Received, chunked, run, serving
@@ -79,18 +79,19 @@ def test_no_connection_is_used_again_until_one_was_seen_to_stay_open(clock: list
     assert len(set(ports_of(use))) == 2
 
 
-def test_behind_a_server_that_closes_each_connection_none_is_used_again(clock: list[int]) -> None:
+@pytest.mark.parametrize("pause_ns", [0, STAYED_NS, FRESH_NS, IDLE_NS, 2 * IDLE_NS])
+def test_behind_a_server_that_closes_each_connection_none_is_used_again(clock: list[int], pause_ns: int) -> None:
     async def use(pool: Connections) -> None:
         await pool.ready(1)
         first = await ask(pool)
         async with asyncio.timeout(10):
             while first.usable:  # noqa: ASYNC110 (the server's end of it is not ours to wait for)
                 await asyncio.sleep(0)
-        clock[0] += STAYED_NS
-        for _ in range(2):
-            assert not (await ask(pool)).usable
+        for _ in range(3):
+            clock[0] += pause_ns
+            await ask(pool)
 
-    assert len(set(ports_of(use, closes=True))) == 3
+    assert len(set(ports_of(use, closes=True))) == 4
 
 
 def test_a_third_request_at_once_gets_a_connection_that_is_closed_after_it() -> None:

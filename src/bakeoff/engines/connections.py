@@ -17,8 +17,10 @@ from msgspec import Struct
 from bakeoff.clock import now_ns
 from bakeoff.engines.transport import Connection
 
+IDLE_NS = 4_000_000_000
+"""Servers close idle connections, the hastiest after 5 s: one that is closed sooner was closed behind its answer."""
 FRESH_NS = 1_000_000_000
-"""How long an idle connection is trusted: servers close idle ones, the hastiest after 5 s, and may just be doing so."""
+"""How long an idle connection is trusted: its server may just be closing it."""
 STAYED_NS = 50_000_000
 """A connection that is open for so long after an answer was not closed behind it."""
 
@@ -77,9 +79,9 @@ class Connections:
         now = now_ns()
         for idle in self._idle:
             age_ns = now - idle.since_ns
-            if idle.used and not idle.connection.usable and age_ns < FRESH_NS:
+            if idle.used and not idle.connection.usable and age_ns < IDLE_NS:
                 self._stay_open = False
-            elif idle.used and age_ns >= STAYED_NS and self._stay_open is None:
+            elif idle.used and idle.connection.usable and age_ns >= STAYED_NS and self._stay_open is None:
                 self._stay_open = True
         fresh = [idle for idle in self._idle if idle.connection.usable and now - idle.since_ns < FRESH_NS]
         kept = fresh[max(0, len(fresh) - self._wanted) :]
