@@ -1,4 +1,4 @@
-"""``python -m bench [timing] [startup] [twin] [cache] [scale]``: all of them where none is named."""
+"""``python -m bench [timing] [load] [startup] [twin] [cache] [scale]``: all of them where none is named."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.targets import progress, report
 if TYPE_CHECKING:
     from bench.targets import Target
 
-BENCHES = ("timing", "startup", "twin", "cache", "scale")
+BENCHES = ("timing", "load", "startup", "twin", "cache", "scale")
 
 
 class Result(Protocol):

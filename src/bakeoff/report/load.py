@@ -31,25 +31,39 @@ def load_parts(cells: Sequence[CellSummary]) -> Iterator[RenderableType]:
 def _table(sweep: Sweep, cells: dict[int, CellSummary]) -> Table:
     at_a_rate = sweep.cells[0].workload.rate_rps is not None
     limits = any(load.goodput_rps is not None for load in sweep.loads)
+    first, per_token = _Times("first token", sweep, "ttft_s"), _Times("per token", sweep, "tpot_s")
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     heads = ["due\na second" if at_a_rate else "\nstreams", "tokens/s\nin all", "tokens/s\neach"]
-    heads += ["first token\np50 / p99", "per token\np50 / p99", "answered\na second"]
+    heads += [first.head, per_token.head, *(["answered\na second"] if at_a_rate else [])]
     for head in [*heads, *(["in time\na second"] if limits else []), "\nrequests"]:
         table.add_column(head, justify="right", no_wrap=True)
     for opened, load in zip(sweep.cells, sweep.loads, strict=True):
         rate = opened.workload.rate_rps
-        row = [
+        table.add_row(
             f"{rate:g}" if rate is not None else str(opened.workload.concurrency),
             _rate(load.output_tps),
             _point(cells[opened.cell].metrics.get("decode_tps")),
-            _pair(load.ttft_s),
-            _pair(load.tpot_s),
-            _point(load.achieved_rps),
+            first.text(load.ttft_s),
+            per_token.text(load.tpot_s),
+            *([_point(load.achieved_rps)] if at_a_rate else []),
             *([_point(load.goodput_rps)] if limits else []),
             f"{load.requests}" + (f" (+{load.lost} lost)" if load.lost else ""),
-        ]
-        table.add_row(*row)
+        )
     return table
+
+
+class _Times:
+    """Medians and 99 % of a time in one unit: milliseconds while all are under a second."""
+
+    def __init__(self, what: str, sweep: Sweep, name: str) -> None:
+        longest = max((times["p99"].point for load in sweep.loads if (times := getattr(load, name))), default=0.0)
+        unit, self._scale = ("ms", 1000.0) if longest < 1 else ("s", 1.0)
+        self.head = f"{what}, {unit}\np50 / p99"
+
+    def text(self, times: Quantiles) -> str:
+        if not times:
+            return "–"
+        return " / ".join(significant(times[p].point * self._scale) for p in ("p50", "p99"))
 
 
 def _rate(figure: Figure | None) -> str:
@@ -58,15 +72,6 @@ def _rate(figure: Figure | None) -> str:
 
 def _point(figure: Figure | None) -> str:
     return significant(figure.point) if figure else "–"
-
-
-def _pair(times: Quantiles) -> str:
-    """Median and 99 % in one unit."""
-    if not times:
-        return "–"
-    middle, late = times["p50"].point, times["p99"].point
-    unit, scale = ("ms", 1000.0) if late < 1 else ("s", 1.0)
-    return f"{significant(middle * scale)} / {significant(late * scale)} {unit}"
 
 
 def _chart(sweep: Sweep) -> Iterator[str]:
