@@ -21,6 +21,8 @@ from bakeoff.quality.tasks import Task
 BOXED = "Please reason step by step, and put your final answer within \\boxed{}."
 ANSWER_LINE = "End your reply with a line that says 'Answer:' and then the number."
 
+LONGEST_ANSWER = 400
+
 Row = dict[str, Any]
 Reader = Callable[[Row, str, int], Task]
 """(a line's object, the set's name, the line's number) → its task. Raises ValueError for a line that is not what the
@@ -59,7 +61,7 @@ def _text(row: Row, *names: str) -> str:
 
 def gsm8k(row: Row, set_name: str, number: int) -> Task:
     """A line of GSM8K."""
-    marked = re.search(r"####\s*\$?(-?[\d,]*\.?\d+)\s*$", _text(row, "answer"))
+    marked = re.search(r"####\s{0,9}\$?(-?[\d,]*\.?\d+)\s*$", _text(row, "answer")[-LONGEST_ANSWER:])
     if marked is None:
         raise ValueError("the answer does not end with '#### ' and a number")
     value = Fraction(marked[1].replace(",", ""))
@@ -106,13 +108,15 @@ def math_target(answer: str) -> tuple[str, dict[str, Any]]:
 
     Raises NotGradable for anything else: formulas, intervals, matrices, numbers in other bases.
     """
+    if len(answer) > LONGEST_ANSWER:
+        raise NotGradable("have a formula for an answer")
     if letter := re.fullmatch(r"\s*(?:\\text\{)?\(([A-F])\)\}?\s*", answer):
         return "choice", {"letter": letter[1]}
     if word := re.fullmatch(r"\s*\\text(?:bf|rm)?\{\s*([A-Za-z]{2,30})\s*\}\s*", answer):
         return "word", {"word": word[1]}
     if "_" in answer or "sqrt" in answer or "\\pi" in answer:
         raise NotGradable("have a formula for an answer")
-    text = plain(answer)
+    text = plain(re.sub(r",\\!\s*(?=\d{3})", "", answer))
     number = _exact(text)
     if number is not None:
         return "number", number

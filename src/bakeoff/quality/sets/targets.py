@@ -79,4 +79,4 @@ def _workable(target: Any) -> None:
         if not target.cases:
             raise ValueError("it has no cases")
         for case in target.cases:
-            decode([case.arguments, case.returns])
+            decode([*case.arguments, case.returns])
