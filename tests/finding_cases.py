@@ -18,7 +18,7 @@ Case = tuple[Cell, Severity, str, Cell]
 """A cell that provokes the finding, its severity and a pattern of its evidence, and the nearest cell that does not."""
 Cases = dict[Check, list[Case]]
 
-_OF_CELLS = ("asked", "anchors", "windows", "warmed", "ended", "cooled", "metered", "alone")
+_OF_CELLS = ("asked", "anchors", "windows", "warmed", "ended", "cooled", "metered", "alone", "load")
 
 
 def cell(

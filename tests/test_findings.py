@@ -19,6 +19,7 @@ from tests import (
     test_findings_answers,
     test_findings_engine,
     test_findings_host,
+    test_findings_load,
     test_findings_power,
     test_findings_series,
     test_findings_timing,
@@ -32,6 +33,7 @@ CASES: Cases = (
     test_findings_answers.CASES
     | test_findings_engine.CASES
     | test_findings_host.CASES
+    | test_findings_load.CASES
     | test_findings_power.CASES
     | test_findings_series.CASES
     | test_findings_timing.CASES

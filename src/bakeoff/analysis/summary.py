@@ -77,6 +77,7 @@ def _cells(run: Run) -> Iterable[Cell]:
         cooled=_by_cell(run.cooled),
         anchors=_anchors(run),
     )
+    under_load = loads(run)
     for opened in run.cells:
         timed = parts.timed.get(opened.cell, [])
         ok = [trial for trial in timed if trial.status == "ok"]
@@ -94,6 +95,7 @@ def _cells(run: Run) -> Iterable[Cell]:
             cooled=parts.cooled.get(opened.cell, []),
             metered=run.metered,
             alone=len(run.cells) == 1,
+            load=under_load.get(opened.cell),
         )
 
 
@@ -133,7 +135,7 @@ def _summed_up(run: Run, cell: Cell, load: LoadSummary | None) -> CellSummary:
         ),
         findings=tuple(findings_of(cell)),
         sustained=sustained(cell.timed) if cell.asked.sustained_s is not None else None,
-        load=load,
+        load=cell.load,
         energy=energy_summary(
             ok,
             cell.metered,

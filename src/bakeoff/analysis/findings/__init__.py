@@ -43,6 +43,8 @@ CHECKS: tuple[Check, ...] = (
     cache.cache_hit,
     tokens.hidden_reasoning,
     load.over_saturated,
+    load.fell_behind,
+    load.streams_queued,
     load.client_busy,
     engine.preempted,
     engine.shared_engine,

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from bakeoff.analysis.findings.asked import Asked
+from bakeoff.analysis.load import LoadSummary
 from bakeoff.results.records import (
     CellEnded,
     CellOpened,
@@ -39,7 +40,8 @@ class Cell(Struct, frozen=True, kw_only=True):
 
     ``timed`` are its trials of the purpose *timed*, ``ok`` those of them that succeeded. ``anchors`` are the trials
     that show the drift around it, in groups: those of the beginning first. ``windows`` are its windows of load.
-    ``metered`` are the run's meters and idle levels; ``alone``: the run has no other cell.
+    ``load`` is what came of them all. ``metered`` are the run's meters and idle levels; ``alone``: the run has no
+    other cell.
     """
 
     opened: CellOpened
@@ -55,6 +57,7 @@ class Cell(Struct, frozen=True, kw_only=True):
     cooled: Sequence[CooledDown] = ()
     metered: Sequence[Metered] = ()
     alone: bool = False
+    load: LoadSummary | None = None
 
     @property
     def under_load(self) -> bool:
