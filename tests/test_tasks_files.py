@@ -87,7 +87,7 @@ def test_a_checker_can_be_named_for_the_whole_file(tmp_path: Path) -> None:
         ({"prompt": "y", "checker": "series", "target": {"items": []}}, ".*it has no items"),
         ({"prompt": "y", "checker": "series", "target": {"items": ["1e9999"]}}, ".*too large a number"),
         ({"prompt": "y", "checker": "python", "target": {"cases": []}}, ".*it has no cases"),
-        ({"prompt": "y", "checker": "python", "target": {"cases": [{"arguments": [{"!set": 3}], "returns": 1}]}}, "no t"),
+        ({"prompt": "y", "checker": "python", "target": {"cases": [{"arguments": [], "returns": {"!set": 3}}]}}, "no"),
         (GOOD, "it has the same prompt as line 1"),
         ({**GOOD, "prompt": " WHAT is 3  + 4?"}, "it has the same prompt as line 1"),
         ({**GOOD, "prompt": "y", "id": "mine-1"}, "it has the same id as line 1. Remove one of them"),
