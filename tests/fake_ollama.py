@@ -34,7 +34,8 @@ class FakeOllama(FakeServer):
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
     _types: ClassVar[dict[str, tuple[type, ...]]] = {
         "num_ctx": (int,), "num_predict": (int,), "seed": (int,), "num_gpu": (int,), "num_thread": (int,),
-        "temperature": (int, float),
+        "temperature": (int, float), "top_p": (int, float), "top_k": (int,), "min_p": (int, float),
+        "repeat_penalty": (int, float),
     }  # fmt: skip
 
     def __init__(

@@ -27,7 +27,7 @@ class FakeVllmServer(FakeVllm):
     _known: ClassVar[frozenset[str]] = frozenset(
         {
             "model", "messages", "prompt", "stream", "stream_options", "max_tokens", "min_tokens", "ignore_eos",
-            "temperature", "seed", "repetition_penalty", "cache_salt",
+            "temperature", "top_p", "top_k", "min_p", "seed", "repetition_penalty", "cache_salt",
         }
     )  # fmt: skip
 

@@ -328,7 +328,17 @@ class FakeCloud(FakeChat):
 
     owner = "openai"
     _known: ClassVar[frozenset[str]] = frozenset(
-        {"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "seed"}
+        {
+            "model",
+            "messages",
+            "stream",
+            "stream_options",
+            "max_tokens",
+            "max_completion_tokens",
+            "temperature",
+            "seed",
+            "top_p",
+        }
     )
 
     def __init__(self, *, reasons: bool = False, **common: Any) -> None:
@@ -350,6 +360,8 @@ class FakeCloud(FakeChat):
             )
         if self.reasons and body.get("temperature", 1) != 1:
             self._refuse("Unsupported value: 'temperature' does not support 0.0 with this model.")
+        if self.reasons and "top_p" in body:
+            self._refuse("Unsupported parameter: 'top_p' is not supported with this model.")
         if self.reasons and body["max_completion_tokens"] < 2:
             self._refuse("Could not finish the message because max_tokens or model output limit was reached.")
 

@@ -127,7 +127,7 @@ def install() -> None:
     )
     utils = module("mlx.utils", tree_flatten=lambda tree: list(tree.items()))
     module("mlx", core=core, utils=utils)
-    sample_utils = module("mlx_lm.sample_utils", make_sampler=lambda temp: None)
+    sample_utils = module("mlx_lm.sample_utils", make_sampler=lambda temp, top_p: None)
     helpers = module(
         "mlx_lm.utils",
         get_total_parameters=lambda model: 32_500,

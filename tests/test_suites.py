@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from bakeoff.cli.main import main
+from bakeoff.engines.base import Request, StreamEvent
+from bakeoff.engines.scripted import Scripted
 from bakeoff.engines.subjects import WITH_QUANT, known_engines
 from bakeoff.errors import FileError, UsageError
 from bakeoff.hardware.catalogue import find_machine
@@ -639,13 +641,22 @@ def test_what_does_not_go_together_is_a_sentence(
     assert said in capsys.readouterr().err
 
 
-def test_what_would_not_be_sent_is_refused_and_not_recorded_as_if_it_were(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_top_p_is_sent_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Request] = []
+    answers = Scripted.stream
+
+    def noted(self: Scripted, request: Request) -> AsyncIterator[StreamEvent]:
+        sent.append(request)
+        return answers(self, request)
+
+    monkeypatch.setattr(Scripted, "stream", noted)
+    monkeypatch.setenv("BAKEOFF_HOME", str(tmp_path / "home"))
     path = tmp_path / "mine.toml"
     path.write_text("[settings]\nsampling = { temperature = 0.6, top_p = 0.95 }")
-    assert main(["run", "scripted:steady", "--suite", str(path)]) == 2
-    assert "asks for a top_p, which a run does not send" in capsys.readouterr().err
+    assert main(["run", "scripted:steady", "--suite", str(path), "--runs", "1"]) == 0
+    assert {(each.temperature, each.top_p) for each in sent} == {(0.6, 0.95)}
+    (file,) = (tmp_path / "home" / "runs").glob("*.jsonl")
+    assert {(cell.workload.temperature, cell.workload.top_p) for cell in read_run(file).cells} == {(0.6, 0.95)}
 
 
 def test_shapes_on_the_command_line_bring_the_context_that_they_need(capsys: pytest.CaptureFixture[str]) -> None:

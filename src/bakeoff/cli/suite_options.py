@@ -77,8 +77,6 @@ def suite_plan(
     )
     (base,) = settings_of({**options, "context": None, "gpu_layers": None})
     found = starts(file, choice)
-    if any(asked.top_p is not None for start in found for asked in start.asked):
-        raise UsageError(f"{file.name} asks for a top_p, which a run does not send to any engine yet: leave it out.")
     wanted = named([(parse_subject(start.subject), _options(base, start)) for start in found])
     entrants = [Entrant(subject, engine, start.asked) for (subject, engine), start in zip(wanted, found, strict=True)]
     return Plan(tuple(entrants), _protocol(file.suite.measuring, options, given))

@@ -25,14 +25,21 @@ class Prompt(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """One generation. ``cache=False`` asks the engine, where it can be told, to reuse nothing."""
+    """One generation. ``cache=False`` asks the engine, where it can be told, to reuse nothing.
+
+    ``top_p`` None leaves sampling beyond the temperature to the engine; with one, what else would shape it (top-k,
+    min-p, penalties for repetition) is switched off where the engine can be told. ``to_the_limit``: exactly
+    ``max_tokens`` tokens, where the engine can be told; else the answer ends where the model ends it.
+    """
 
     prompt: Prompt
     max_tokens: int
     context: int | None = None
     temperature: float = 0.0
+    top_p: float | None = None
     seed: int = 0
     cache: bool = False
+    to_the_limit: bool = True
 
 
 class Chunk(Struct, frozen=True, gc=False):

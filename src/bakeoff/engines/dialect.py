@@ -13,13 +13,13 @@ from typing import Any
 from msgspec import Struct, structs
 
 from bakeoff.engines.base import Request
-from bakeoff.engines.llama_server import chat_messages
+from bakeoff.engines.llama_server import chat_messages, nucleus
 
 LIMIT, NEWER_LIMIT = "max_tokens", "max_completion_tokens"
 EXTRAS = ("continuous_usage_stats", "ignore_eos", "cache_prompt", "timings_per_token")
 """Beyond OpenAI's own: running counts (vLLM, SGLang), no end of text (vLLM, SGLang, llama.cpp), llama.cpp's two."""
-OPTIONAL = ("stream_options", "temperature", "seed", "logprobs")
-LAST_RESORT = ("temperature", "seed")
+OPTIONAL = ("stream_options", "temperature", "top_p", "seed", "logprobs")
+LAST_RESORT = ("temperature", "top_p", "seed")
 """What reasoning models in the cloud refuse, besides the older limit."""
 
 
@@ -27,7 +27,7 @@ class Dialect(Struct, frozen=True):
     """The limit's name, and the fields that the server is sent."""
 
     limit: str = LIMIT
-    fields: frozenset[str] = frozenset((*EXTRAS, "stream_options", "temperature", "seed"))
+    fields: frozenset[str] = frozenset((*EXTRAS, "stream_options", "temperature", "top_p", "seed"))
 
     def body(self, model: str, request: Request) -> dict[str, Any]:
         """One streamed chat completion."""
@@ -36,10 +36,11 @@ class Dialect(Struct, frozen=True):
             options["continuous_usage_stats"] = True
         optional = {
             "stream_options": options,
-            "ignore_eos": True,
+            **({"ignore_eos": True} if request.to_the_limit else {}),
             "cache_prompt": request.cache,
             "timings_per_token": True,
             "temperature": request.temperature,
+            **nucleus(request),
             "seed": request.seed,
             "logprobs": True,
         }

@@ -106,15 +106,16 @@ def quant_named(described: str | None) -> str | None:
 
 
 async def stream_llama(connections: Connections, request: Request, model: str) -> AsyncIterator[StreamEvent]:
-    """One generation of exactly ``max_tokens`` tokens, with the prompt cache off unless asked for."""
+    """One generation, of exactly ``max_tokens`` tokens or to its end, the prompt cache off unless asked for."""
     body: dict[str, Any] = {
         "model": model,
         "stream": True,
         "cache_prompt": request.cache,
-        "ignore_eos": True,
+        "ignore_eos": request.to_the_limit,
         "temperature": request.temperature,
         "seed": request.seed,
         "timings_per_token": True,
+        **nucleus(request, top_k=0, min_p=0.0, repeat_penalty=1.0),
     }
     async with connections.one() as connection:
         if request.prompt.token_ids is not None:
@@ -129,6 +130,11 @@ async def stream_llama(connections: Connections, request: Request, model: str) -
             events = stream_chat(connection, body, {})
         async for event in events:
             yield event
+
+
+def nucleus(request: Request, **others_off: float) -> dict[str, float]:
+    """The request's top-p with the engine's other ways to cut the choice of tokens off; nothing where it has none."""
+    return {} if request.top_p is None else {"top_p": request.top_p, **others_off}
 
 
 def chat_messages(request: Request) -> list[dict[str, str]]:

@@ -297,8 +297,9 @@ def _message(number: int, request: Request) -> dict[str, Any]:
         "messages": [*system, {"role": "user", "content": prompt.text or ""}],
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
+        "top_p": request.top_p,
         "seed": request.seed,
-        "ignore_eos": True,
+        "ignore_eos": request.to_the_limit,
     }
 
 

@@ -155,7 +155,7 @@ class Served:
             self.tokenizer,
             self.prompt(request),
             max_tokens=request["max_tokens"],
-            sampler=make_sampler(temp=request["temperature"]),
+            sampler=make_sampler(temp=request["temperature"], top_p=request.get("top_p") or 0.0),
             prompt_progress_callback=lambda *_: check(),
         )
         for response in responses:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from bakeoff.engines.base import Begun, Chunk, Request, StreamEvent
 from bakeoff.engines.chat import Count, decoded, finished
-from bakeoff.engines.llama_server import chat_messages
+from bakeoff.engines.llama_server import chat_messages, nucleus
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
 from bakeoff.results.records import EngineTimings, Usage
@@ -78,6 +78,7 @@ def generation(model: str, request: Request, options: EngineOptions, thinks: boo
             "num_predict": request.max_tokens,
             "temperature": request.temperature,
             "seed": request.seed,
+            **nucleus(request, top_k=0, min_p=0.0, repeat_penalty=1.0),
         },
     }
     if options.raw:

@@ -12,8 +12,11 @@ from bakeoff.engines.dialect import Dialect
 from bakeoff.engines.rate import patiently
 from bakeoff.errors import BrokenReply, ModelMissing, RateLimited, ServerRefused
 
-PROBE = Request(prompt=Prompt(text="Reply with one word and nothing else: yes"), max_tokens=16)
-"""An answer that ends at once. OpenAI's reasoning models refuse a limit that their hidden reasoning uses up."""
+PROBE = Request(prompt=Prompt(text="Reply with one word and nothing else: yes"), max_tokens=16, top_p=1.0)
+"""An answer that ends at once; every field that a request may have is tried.
+
+OpenAI's reasoning models refuse a limit that their hidden reasoning uses up.
+"""
 _UNKNOWN_FIELD = (400, 422)
 
 Obedience = Literal["obeyed", "ignored", "refused", "not proven"]
@@ -58,6 +61,7 @@ class Found(Struct, frozen=True, kw_only=True):
             "cached_tokens": self.cached_tokens,
             "timings": self.timings,
             "temperature": "temperature" in sent,
+            "top_p": "top_p" in sent,
             "seed": "seed" in sent,
             "logprobs": self.logprobs,
             "reasoning_field": self.reasoning_field,

@@ -18,7 +18,7 @@ from bakeoff.engines.base import Capabilities, Counters, Description, Finished, 
 from bakeoff.engines.chat import stream_chat
 from bakeoff.engines.connections import Connections
 from bakeoff.engines.launch import Launched, free_port
-from bakeoff.engines.llama_server import chat_messages
+from bakeoff.engines.llama_server import chat_messages, nucleus
 from bakeoff.engines.openai import authorization
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.page_cache import PageCache, drop_page_cache
@@ -208,18 +208,19 @@ class Vllm:
         return structs.replace(end, usage=structs.replace(end.usage, cached_tokens=0))
 
     def _body(self, request: Request) -> dict[str, Any]:
-        """One request for exactly ``max_tokens`` tokens; the model's own sampling defaults would change the work."""
+        """One request; the model's own sampling defaults would change the work."""
         body: dict[str, Any] = {
             "model": self._says.name,
             "stream": True,
             "stream_options": {"include_usage": True, "continuous_usage_stats": True},
             "max_tokens": request.max_tokens,
-            "min_tokens": request.max_tokens,
-            "ignore_eos": True,
             "temperature": request.temperature,
             "seed": request.seed,
             "repetition_penalty": 1.0,
+            **nucleus(request, top_k=-1, min_p=0.0),
         }
+        if request.to_the_limit:
+            body |= {"min_tokens": request.max_tokens, "ignore_eos": True}
         if not request.cache:
             body["cache_salt"] = secrets.token_hex(8)
         if request.prompt.token_ids is not None:

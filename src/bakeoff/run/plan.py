@@ -172,6 +172,7 @@ def request_for(workload: Workload, seed: int, mark: int, token_ids: tuple[int, 
         max_tokens=workload.max_tokens,
         context=workload.context,
         temperature=workload.temperature,
+        top_p=workload.top_p,
         seed=seed,
         cache=workload.cache == "warm",
     )
