@@ -128,7 +128,9 @@ def test_the_extremes_of_a_steady_function_lie_at_its_corners(low: float, more: 
     [
         ("325", (325, 325)),
         ("1,600-2,000", (1600, 2000)),
-        ("$2,500–3,500", (2500, 3500)),
+        ("2,500–3,500", (2500, 3500)),
+        ("1e-3", (0.001, 0.001)),
+        ("300 to 350", (300, 350)),
         ("0.55", (0.55, 0.55)),
         ("0", (0, 0)),
     ],
@@ -147,6 +149,8 @@ def test_numbers_and_ranges_are_read_as_people_write_them(text: str, expected: t
         ("nan", "not a number"),
         ("1e999", "not a number"),
         ("", "not a number"),
+        ("0,30", "not a number"),
+        ("$325", "not a number"),
     ],
 )
 def test_what_is_no_number_is_told(text: str, words: str) -> None:

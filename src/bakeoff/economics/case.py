@@ -15,10 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import Struct
+
+from bakeoff.economics.queueing import Queue, peak
 from bakeoff.economics.ranges import Range, extremes
 
 DAYS_A_MONTH = 365.25 / 12
-DAY_S, HOUR_S = 86_400.0, 3_600.0
+DAY_S = 86_400.0
 MILLION = 1e6
 Numbers = Mapping[str, float]
 
@@ -36,6 +39,7 @@ NAMES: dict[str, str] = {
     "tokens_out": "tokens generated a call, thinking included",
     "api_input_price": "API price of a million tokens in",
     "api_output_price": "API price of a million tokens out",
+    "peak_hour_share": "share of the calls in the busiest hour",
 }
 """Every input, by its name in files, in words."""
 
@@ -84,6 +88,12 @@ def break_even_months(n: Numbers) -> float:
     return _sunk(n) / saved if saved > 0 else math.inf
 
 
+def break_even_without_electricity(n: Numbers) -> float:
+    """The same, as if electricity cost nothing."""
+    saved = api_cost_per_month(n)
+    return _sunk(n) / saved if saved > 0 else math.inf
+
+
 def local_cost_per_month(n: Numbers) -> float:
     """Electricity and hardware, as far as each is known."""
     electricity = electricity_per_month(n) if has(n, ELECTRICITY) else 0.0
@@ -97,7 +107,7 @@ def local_cost_per_million_tokens(n: Numbers) -> float:
 
 def full_load_cost_per_million_tokens(n: Numbers) -> float:
     """The same for a machine that is never idle, its calls of the same size."""
-    electricity = electricity_at_full_load(n) if has(n, ELECTRICITY) else 0.0
+    electricity = electricity_at_full_load(n) if has(n, _POWER) else 0.0
     month = electricity + (hardware_per_month(n) if has(n, HARDWARE) else 0.0)
     return month / (DAYS_A_MONTH * DAY_S / busy_s(n) * n["tokens_out"]) * MILLION
 
@@ -107,43 +117,96 @@ def price_per_tps(n: Numbers) -> float:
     return n["hardware_price"] / n["tps"]
 
 
+def busiest_hour(n: Numbers) -> Queue:
+    """The queue of the busiest hour."""
+    return peak(n["calls_per_day"], busy_s(n), n["peak_hour_share"])
+
+
 def _sunk(n: Numbers) -> float:
     return n["hardware_price"] - n.get("resale", 0.0)
 
 
 LOAD = ("calls_per_day", "tokens_out")
 API = (*LOAD, "api_output_price")
-ELECTRICITY = (*LOAD, "tps", "watts", "electricity_price")
+_POWER = ("watts", "electricity_price")
+ELECTRICITY = (*LOAD, "tps", *_POWER)
 HARDWARE = ("hardware_price", "life_years")
+BUSY = (*LOAD, "tps")
+PEAK = (*BUSY, "peak_hour_share")
+_CALL = ("tokens_in", "prefill_tps")
+_SPENT = (*ELECTRICITY, "idle_watts", *_CALL)
 
-FIGURES: dict[str, tuple[Callable[[Numbers], float], tuple[str, ...], str]] = {
-    "break_even_months": (break_even_months, ("hardware_price", *API), "(price − resale) / (API − electricity)"),
-    "api_cost_per_month": (api_cost_per_month, API, "calls × days × (tokens in × price in + tokens out × price out)"),
-    "electricity_cost_per_month": (
+
+class Formula(Struct, frozen=True):
+    """A figure: its function, the inputs without which there is none, those that it uses where known, and in words."""
+
+    of: Callable[[Numbers], float]
+    needed: tuple[str, ...]
+    words: str
+    used: tuple[str, ...] = ()
+    local: bool = False
+    """Only where electricity or hardware is known."""
+
+
+FIGURES: dict[str, Formula] = {
+    "break_even_months": Formula(
+        break_even_months,
+        ("hardware_price", *API),
+        "(price − resale) / (API a month − electricity a month)",
+        ("resale", "tokens_in", "api_input_price", *_SPENT),
+    ),
+    "break_even_months_without_electricity": Formula(
+        break_even_without_electricity,
+        ("hardware_price", *API),
+        "(price − resale) / API a month",
+        ("resale", "tokens_in", "api_input_price"),
+    ),
+    "api_cost_per_month": Formula(
+        api_cost_per_month,
+        API,
+        "calls × 30.4375 days × (tokens in × price in + tokens out × price out) / 10⁶",
+        ("tokens_in", "api_input_price"),
+    ),
+    "local_cost_per_month": Formula(
+        local_cost_per_month, (), "electricity a month + hardware a month", (*HARDWARE, "resale", *_SPENT), local=True
+    ),
+    "electricity_cost_per_month": Formula(
         electricity_per_month,
         ELECTRICITY,
-        "days × 24 h × (busy share × watts + rest × idle watts) / 1000 × price of a kWh",
+        "30.4375 days × 24 h × (busy share × watts + rest × idle watts) / 1000 × price of a kWh",
+        ("idle_watts", *_CALL),
     ),
-    "hardware_cost_per_month": (hardware_per_month, HARDWARE, "(price − resale) / (12 × years)"),
-    "busy_share": (
-        busy_share,
-        (*LOAD, "tps"),
-        "calls × (tokens in / prefill rate + tokens out / rate) / 86,400 s",
+    "hardware_cost_per_month": Formula(hardware_per_month, HARDWARE, "(price − resale) / (12 × years)", ("resale",)),
+    "local_cost_per_million_tokens": Formula(
+        local_cost_per_million_tokens,
+        LOAD,
+        "local cost a month / (calls × 30.4375 days × tokens out) × 10⁶",
+        (*HARDWARE, "resale", *_SPENT),
+        local=True,
     ),
-    "cost_per_tps": (price_per_tps, ("hardware_price", "tps"), "price / tokens a second"),
-}
-"""Each figure: its function, the inputs without which there is none, and its formula in words."""
-
-_LOCAL: dict[str, tuple[Callable[[Numbers], float], tuple[str, ...], str]] = {
-    "local_cost_per_month": (local_cost_per_month, (), "electricity + hardware"),
-    "local_cost_per_million_tokens": (local_cost_per_million_tokens, LOAD, "local cost a month / tokens a month"),
-    "full_load_cost_per_million_tokens": (
+    "full_load_cost_per_million_tokens": Formula(
         full_load_cost_per_million_tokens,
-        (*LOAD, "tps"),
-        "(electricity of a month without pause + hardware) / tokens of such a month",
+        ("tokens_out", "tps"),
+        "(electricity of a month without pause + hardware a month) / tokens of such a month × 10⁶",
+        (*HARDWARE, "resale", *_POWER, *_CALL),
+        local=True,
+    ),
+    "cost_per_tps": Formula(price_per_tps, ("hardware_price", "tps"), "price of the hardware / tokens a second"),
+    "busy_share": Formula(busy_share, BUSY, "calls × (tokens in / prompt rate + tokens out / rate) / 86,400 s", _CALL),
+    "peak_busy_share": Formula(
+        lambda n: busiest_hour(n).busy,
+        PEAK,
+        "calls × share of the busiest hour × (tokens in / prompt rate + tokens out / rate) / 3,600 s",
+        _CALL,
+    ),
+    "peak_wait_s": Formula(
+        lambda n: busiest_hour(n).wait_high_s,
+        PEAK,
+        "busy × seconds a call / (1 − busy), for calls of unlike lengths",
+        _CALL,
     ),
 }
-"""What the machine costs, where electricity or hardware is known."""
+"""Each figure, by its name in files."""
 
 
 def has(given: Mapping[str, object], needed: Sequence[str]) -> bool:
@@ -153,14 +216,21 @@ def has(given: Mapping[str, object], needed: Sequence[str]) -> bool:
 
 def figures(given: Mapping[str, Range]) -> dict[str, Range | None]:
     """Every figure with its bounds; None where an input that it needs was not given."""
-    local = has(given, ELECTRICITY) or has(given, HARDWARE)
-    wanted = {**FIGURES, **_LOCAL}
-    return {
-        name: extremes(given, function) if has(given, needed) and (name not in _LOCAL or local) else None
-        for name, (function, needed, _) in wanted.items()
-    }
+    return {name: figure(name, given) for name in FIGURES}
 
 
-def formula(name: str) -> str:
-    """A figure's formula in words."""
-    return {**FIGURES, **_LOCAL}[name][2]
+def figure(name: str, given: Mapping[str, Range]) -> Range | None:
+    """One of them, from the inputs that it needs and uses."""
+    formula = FIGURES[name]
+    if not has(given, formula.needed):
+        return None
+    power = has(given, ELECTRICITY) or (name.startswith("full_load") and has(given, _POWER))
+    if formula.local and not (power or has(given, HARDWARE)):
+        return None
+    return extremes(inputs_of(name, given), formula.of)
+
+
+def inputs_of(name: str, given: Mapping[str, Range]) -> dict[str, Range]:
+    """What was given of the inputs that a figure needs or uses."""
+    formula = FIGURES[name]
+    return {each: given[each] for each in dict.fromkeys((*formula.needed, *formula.used)) if each in given}

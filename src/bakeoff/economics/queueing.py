@@ -11,8 +11,7 @@ import math
 
 from msgspec import Struct
 
-from bakeoff.economics.case import HOUR_S
-
+HOUR_S = 3_600.0
 PEAK_HOUR_SHARE = 0.15
 """Share of a day's calls in its busiest hour: an assumption, for calls made in about one working day."""
 

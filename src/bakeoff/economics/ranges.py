@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from itertools import product
 
 from msgspec import Struct
 
 from bakeoff.errors import UsageError
+from bakeoff.units import plain_text
 
 MOST_RANGED = 12
 """Inputs that may be ranges at once: 4,096 corners."""
+_NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)"
+_RANGE = re.compile(rf"({_NUMBER})\s*(?:(?:-|–|—|\.\.|to)\s*({_NUMBER}))?")
 
 
 class Range(Struct, frozen=True):
-    """A number between two bounds; where both are the same it is just that number."""
+    """A number between two bounds; where both are the same it is just that number.
+
+    ``confidence`` is that of the bounds: 1 where somebody gave them, 0.95 measured, 0.80 predicted.
+    """
 
     low: float
     high: float
     point: float
+    confidence: float = 1.0
 
     @property
     def certain(self) -> bool:
         return self.low == self.high
+
+    def __add__(self, other: Range) -> Range:
+        sure = min(self.confidence, other.confidence)
+        return Range(self.low + other.low, self.high + other.high, self.point + other.point, sure)
+
+    def times(self, factor: float) -> Range:
+        return Range(self.low * factor, self.high * factor, self.point * factor, self.confidence)
 
 
 def exactly(value: float) -> Range:
@@ -31,45 +46,47 @@ def exactly(value: float) -> Range:
     return Range(value, value, value)
 
 
-def between(low: float, high: float, point: float | None = None) -> Range:
+def between(low: float, high: float, point: float | None = None, confidence: float = 1.0) -> Range:
     """A range, its point in the middle unless it is given."""
-    return Range(low, high, (low + high) / 2 if point is None else point)
+    return Range(low, high, (low + high) / 2 if point is None else point, confidence)
 
 
-def parse_range(text: str, what: str, *, least: float = 0.0, above: bool = False) -> Range:
+def parse_range(text: str, what: str, *, least: float = 0.0, above: bool = False, most: float = math.inf) -> Range:
     """``325``, ``1,600`` or ``300-350``. ``above``: the least itself is not allowed.
 
-    Raises UsageError on anything else, on a range that is upside down, and on numbers below ``least``.
+    Raises UsageError on anything else, on a range that is upside down, and on numbers out of bounds.
     """
-    plain = text.strip().replace(",", "").replace("_", "").replace("–", "-").removeprefix("$")
-    first, dash, second = plain.partition("-") if not plain.startswith("-") else (plain, "", "")
-    try:
-        low = float(first)
-        high = float(second.removeprefix("$")) if dash else low
-    except ValueError:
-        raise UsageError(f"{what} {text!r} is not a number. Write it like 325, or as a range like 300-350.") from None
+    match = _RANGE.fullmatch(text.strip())
+    low = float(match[1].replace(",", "")) if match else math.nan
+    high = float(match[2].replace(",", "")) if match and match[2] else low
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise UsageError(f"{what} {text!r} is not a number. Write it like 325, or as a range like 300-350.")
+        shown = plain_text(text)[:60]
+        raise UsageError(f"{what} {shown!r} is not a number. Write it like 325, or as a range like 300-350.")
     if low > high:
-        raise UsageError(f"{what} {text!r} is upside down: write the lower number first, {high:g}-{low:g}.")
+        raise UsageError(
+            f"{what} {text.strip()!r} is upside down: write the lower number first, {high:.12g}-{low:.12g}."
+        )
     if low < least or (above and low == least):
-        raise UsageError(f"{what} is {low:g}: it must be {'above' if above else 'at least'} {least:g}.")
+        raise UsageError(f"{what} is {low:.12g}: it must be {'above' if above else 'at least'} {least:g}.")
+    if high > most:
+        raise UsageError(f"{what} is {high:.12g}: it must be at most {most:,.12g}.")
     return between(low, high)
 
 
 def extremes(inputs: Mapping[str, Range], function: Callable[[Mapping[str, float]], float]) -> Range:
     """The function at the inputs' points, and its least and greatest value over every corner of their ranges.
 
-    These are its bounds wherever it rises or falls steadily with each input, as all costs here do. An infinite value
-    is kept as one. Raises UsageError where more than ``MOST_RANGED`` inputs are ranges.
+    These are its bounds wherever it rises or falls steadily with each input, as all costs here do. They are as sure as
+    the least sure of the ranges. An infinite value is kept as one. Raises UsageError where more than ``MOST_RANGED``
+    inputs are ranges.
     """
     ranged = [name for name, value in inputs.items() if not value.certain]
     if len(ranged) > MOST_RANGED:
         raise UsageError(f"{len(ranged)} ranges at once are too many: give at most {MOST_RANGED}.")
     points = {name: value.point for name, value in inputs.items()}
-    at_points = function(points)
     values = [
         function(points | dict(zip(ranged, corner, strict=True)))
         for corner in product(*((inputs[name].low, inputs[name].high) for name in ranged))
     ]
-    return Range(min(values), max(values), at_points)
+    sure = min((inputs[name].confidence for name in ranged), default=1.0)
+    return Range(min(values), max(values), function(points), sure)

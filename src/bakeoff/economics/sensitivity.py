@@ -14,9 +14,10 @@ SWING = 0.2
 
 
 class Swing(Struct, frozen=True, kw_only=True):
-    """The figure when one input is at its low and at its high end."""
+    """The figure when one input is at its low and at its high end; ``ranged``: between bounds that it was given."""
 
     name: str
+    ranged: bool
     low_input: float
     high_input: float
     at_low: float
@@ -38,6 +39,7 @@ def tornado(given: Mapping[str, Range], function: Callable[[Numbers], float], mo
         )  # fmt: skip
         swing = Swing(
             name=name,
+            ranged=not value.certain,
             low_input=low,
             high_input=high,
             at_low=function(points | {name: low}),
