@@ -46,8 +46,9 @@ def ollama(url: str) -> Engine:
 def sent(fake: FakeServer, engine: Callable[[str], Engine], request: Request) -> dict[str, Any]:
     """The fields of the request as the server got them, options of Ollama's among the others."""
     ask(fake, engine, request)
-    body = dict(fake.bodies[-1])
-    return body | body.pop("options", {})
+    body: dict[str, Any] = dict(fake.bodies[-1])
+    options: dict[str, Any] = body.pop("options", {})
+    return body | options
 
 
 NUCLEUS: list[tuple[Callable[[], FakeServer], Callable[[str], Engine], dict[str, float]]] = [

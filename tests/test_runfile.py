@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.errors import FileError
+from bakeoff.results.answers import Answer, Answering, Item, TaskSet
 from bakeoff.results.records import (
     INTERRUPTED,
     SCHEMA,
@@ -200,10 +201,55 @@ WINDOW = Window(
 CELL_ENDED = CellEnded(cell=3, by="budget", half_width=0.05, wanted=0.03)
 ENTRANT_ENDED = EntrantEnded(entrant=1)
 FAILED = CellFailed(subject="openai:x", error="No server at http://127.0.0.1:1.", entrant=2)
+TASKS = TaskSet(
+    sets=("standard",),
+    digest="9f2c",
+    items=(
+        Item(id="train", set="standard", level=2, prompt="How fast?", checker="number", target={"value": "75"},
+             kind="word problems", note="published as 72"),
+    ),
+    samples=4,
+    max_tokens=4096,
+    context=8192,
+    temperature=0.6,
+    top_p=0.95,
+    seed=7,
+    sandbox="bubblewrap",
+)  # fmt: skip
+ANSWERING = Answering(
+    entrant=1, subject=CELL.subject, opens_thinking=True, start=CELL.start, engine_memory=CELL.engine_memory
+)
+ANSWER = Answer(
+    entrant=1,
+    item="train",
+    sample=3,
+    seed=99,
+    started="2026-11-24T10:15:09+00:00",
+    verdict="wrong",
+    basis="72 km/h",
+    note="It is 75 km/h.",
+    text="Answer: 72 km/h\x1b[31m",
+    reasoning="Wait. 🚆",
+    finish="stop",
+    reasoning_tokens=4,
+    answer_tokens=6,
+    tokens_from="chunks",
+    first_ns=100,
+    answer_ns=200,
+    last_ns=300,
+    end_ns=400,
+    usage=TRIAL.usage,
+    engine=TRIAL.engine,
+    others_cpu=0.1,
+    waited_s=2.0,
+    readings=(READING,),
+    error="closed early",
+)
 RESUMED = RunResumed(resumed="2026-11-24T10:19:00+00:00", bakeoff="0.2.0")
 ENDED = RunEnded(ended="2026-11-24T10:20:00+00:00", status="interrupted")
 EVERY: tuple[AnyRecord, ...] = (
-    STARTED, METERED, CELL, WARMED, COOLED, TRIAL, WINDOW, CELL_ENDED, ENTRANT_ENDED, RESUMED, FAILED, ENDED
+    STARTED, METERED, CELL, WARMED, COOLED, TRIAL, WINDOW, CELL_ENDED, ENTRANT_ENDED, RESUMED, FAILED, TASKS,
+    ANSWERING, ANSWER, ENDED,
 )  # fmt: skip
 
 
@@ -217,7 +263,7 @@ def written(path: Path, *records: AnyRecord) -> Path:
 def records_of(run: Run) -> list[AnyRecord]:
     ended = [run.ended] if run.ended else []
     lists = (run.metered, run.cells, run.warmed, run.cooled, run.trials, run.windows, run.cell_ends, run.entrant_ends,
-             run.resumed, run.failures)  # fmt: skip
+             run.resumed, run.failures, run.task_sets, run.answering, run.answers)  # fmt: skip
     return [run.started, *(record for records in lists for record in records), *ended]
 
 
@@ -260,7 +306,7 @@ def test_one_record_is_one_line(tmp_path: Path) -> None:
     lines = written(tmp_path / "run.jsonl", *EVERY).read_bytes().splitlines(keepends=True)
     assert [msgspec.json.decode(line)["type"] for line in lines] == [
         "run", "meters", "cell", "warm", "cooled", "trial", "window", "cell_end", "entrant_end", "resumed",
-        "cell_failed", "end",
+        "cell_failed", "tasks", "answering", "answer", "end",
     ]  # fmt: skip
     assert all(line.endswith(b"\n") for line in lines)
 

@@ -6,20 +6,30 @@ tokens. Every record names its kind in ``type``.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
+
+from bakeoff.results.answers import Answer, Answering, TaskSet
+from bakeoff.results.parts import EngineTimings as EngineTimings
+from bakeoff.results.parts import Int64 as Int64
+from bakeoff.results.parts import MemoryPart as MemoryPart
+from bakeoff.results.parts import Model as Model
+from bakeoff.results.parts import Phase as Phase
+from bakeoff.results.parts import Reading as Reading
+from bakeoff.results.parts import Record as Record
+from bakeoff.results.parts import Scope as Scope
+from bakeoff.results.parts import Start as Start
+from bakeoff.results.parts import Subject as Subject
+from bakeoff.results.parts import Usage as Usage
 
 SCHEMA = 2
 """Version of the run file. Higher: a reader refuses. Changes are listed here, newest first.
 
 2  the plan of a run and its resumption; what warmed a cell up and what ended it, and pauses to cool down; anchors;
-   windows of load; readings of meters.
+   windows of load; readings of meters; tasks and the answers to them.
 1  the first.
 """
-
-Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-"""Whole numbers as other languages hold them; JSON itself has no limit."""
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -48,10 +58,6 @@ class Prediction(Struct, frozen=True, kw_only=True):
     memory_bytes: int
 
 
-class Record(Struct, frozen=True, kw_only=True, tag_field="type"):
-    """Base of everything that is one line of a run file."""
-
-
 class Gpu(Struct, frozen=True, kw_only=True):
     """One accelerator as its driver reports it."""
 
@@ -73,52 +79,6 @@ class Host(Struct, frozen=True, kw_only=True):
     bakeoff: str
     power_source: Literal["mains", "battery", "unknown"]
     gpus: tuple[Gpu, ...] = ()
-
-
-class Model(Struct, frozen=True, kw_only=True):
-    """The weights that answered. ``digest`` is the file's SHA-256 or the engine's own digest."""
-
-    name: str
-    quant: str | None = None
-    size_bytes: Int64 | None = None
-    digest: str | None = None
-    architecture: str | None = None
-    parameters: Int64 | None = None
-    context_trained: Int64 | None = None
-    synthetic: bool = False
-
-
-class Subject(Struct, frozen=True, kw_only=True):
-    """What is measured: engine × model × quantization × engine settings."""
-
-    text: str
-    engine: str
-    engine_version: str | None
-    model: Model
-    attached: bool
-    settings: dict[str, str | Int64 | float | bool | None] = {}
-
-
-class Start(Struct, frozen=True, kw_only=True):
-    """How an engine that we started came up.
-
-    ``ready_s`` runs from its launch until it was ready to answer; where we only had a running server load the model,
-    from that request on. ``load_s`` is the part of it that the model's load took, where it is known apart.
-    ``page_cache``: *cold*, none of the model's files lay in the system's cache; *warm*, some did; *unknown*, the
-    system does not tell.
-    """
-
-    ready_s: float
-    load_s: float | None = None
-    page_cache: Literal["cold", "warm", "unknown"] = "unknown"
-
-
-class MemoryPart(Struct, frozen=True, kw_only=True):
-    """One allocation as the engine tells it: ``what`` is weights, kv_cache, compute, output, state or all."""
-
-    what: str
-    device: str
-    bytes: Int64
 
 
 class Slo(Struct, frozen=True, kw_only=True):
@@ -156,33 +116,6 @@ class Workload(Struct, frozen=True, kw_only=True):
     rate_rps: float | None = None
     requests: Int64 | None = None
     slo: Slo | None = None
-
-
-class Usage(Struct, frozen=True, kw_only=True):
-    """The engine's own count of tokens; None where it does not report one.
-
-    ``prompt_tokens`` is the whole prompt, ``cached_tokens`` the part of it that was not evaluated again.
-    """
-
-    prompt_tokens: Int64 | None = None
-    cached_tokens: Int64 | None = None
-    output_tokens: Int64 | None = None
-    reasoning_tokens: Int64 | None = None
-
-
-class EngineTimings(Struct, frozen=True, kw_only=True):
-    """The engine's own account of one request. ``decode_s`` spans ``output_tokens`` − 1 intervals.
-
-    ``queue_s`` is how long the request waited for its turn, ``peak_memory_bytes`` the most that the engine says it
-    held meanwhile.
-    """
-
-    prefill_tokens: Int64 | None = None
-    prefill_s: float | None = None
-    decode_s: float | None = None
-    load_s: float | None = None
-    queue_s: float | None = None
-    peak_memory_bytes: Int64 | None = None
 
 
 class EngineCounts(Struct, frozen=True, kw_only=True):
@@ -226,32 +159,6 @@ INTERRUPTED = "interrupted by the user"
 Status = Literal["ok", "failed", "truncated"]
 Purpose = Literal["warm-up", "timed", "anchor"]
 """``anchor``: the same cell again at the start and the end, to show drift; no figure is made of it."""
-
-Phase = Literal["trial", "prefill", "decode", "idle", "run"]
-Scope = Literal["gpu", "package", "soc", "system", "wall", "process", "unified", "engine", "machine"]
-
-
-class Reading(Struct, frozen=True, kw_only=True):
-    """What one meter told of one window of time.
-
-    ``quantity`` ends in its unit: ``energy_j``, ``power_w``, ``memory_bytes``, ``temperature_c``, ``clock_hz``,
-    ``fan_share``, ``swap_in_bytes``, ``pressure_share``, ``throttled_share``. ``value`` is the energy, else the mean
-    over the window; ``low`` and ``high`` are the least and the most seen. ``method`` says how it came about: a
-    hardware counter, an integral of samples, the driver's or the kernel's account. ``detail`` is which one it was
-    where there are several (a GPU's index, a sensor's name), or why: the reasons for throttling.
-    """
-
-    meter: str
-    scope: Scope
-    quantity: str
-    phase: Phase = "trial"
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    span_s: float | None = None
-    samples: Int64 | None = None
-    method: str = ""
-    detail: str = ""
 
 
 class RunStarted(Record, frozen=True, kw_only=True, tag="run"):
@@ -442,6 +349,9 @@ AnyRecord = (
     | CellEnded
     | EntrantEnded
     | CellFailed
+    | TaskSet
+    | Answering
+    | Answer
     | RunEnded
 )
 
@@ -464,6 +374,9 @@ class Run(Struct, frozen=True, kw_only=True):
     cell_ends: tuple[CellEnded, ...] = ()
     entrant_ends: tuple[EntrantEnded, ...] = ()
     failures: tuple[CellFailed, ...] = ()
+    task_sets: tuple[TaskSet, ...] = ()
+    answering: tuple[Answering, ...] = ()
+    answers: tuple[Answer, ...] = ()
     ended: RunEnded | None = None
 
     def trials_of(self, cell: int, purpose: Purpose = "timed") -> list[Trial]:

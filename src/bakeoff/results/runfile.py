@@ -16,6 +16,7 @@ from typing import IO, Any, Self, get_args
 import msgspec
 
 from bakeoff.errors import FileError
+from bakeoff.results.answers import Answer, Answering, TaskSet
 from bakeoff.results.records import (
     INTERRUPTED,
     SCHEMA,
@@ -189,8 +190,19 @@ def read_run(path: Path, *, to_resume: bool = False) -> Run:
     of_cells = (record for kind in _OF_A_CELL for record in found[kind])
     if len(numbers) != len(cells) or any(record.cell not in numbers for record in of_cells):
         raise FileError(f"{path.name} is damaged: its trials and cells do not belong together.")
+    _check_answers(path, found)
     lists = {name: tuple(found[kind]) for name, kind in _LISTS.items()}
     return Run(started=started, ended=ended, **lists)
+
+
+def _check_answers(path: Path, found: dict[type[AnyRecord], list[Any]]) -> None:
+    """Raise FileError where answers are of no task or of no subject of the run, or twice of the same."""
+    asked = {record.entrant for record in found[Answering]}
+    items = {item.id for tasks in found[TaskSet] for item in tasks.items}
+    places = [(answer.entrant, answer.item, answer.sample) for answer in found[Answer]]
+    kept = len(set(places)) == len(places) and len(asked) == len(found[Answering]) and len(found[TaskSet]) < 2
+    if not kept or any(entrant not in asked or item not in items for entrant, item, _ in places):
+        raise FileError(f"{path.name} is damaged: its answers and tasks do not belong together.")
 
 
 _OF_A_CELL: tuple[type[AnyRecord], ...] = (Trial, Window, Warmed, CooledDown, CellEnded)
@@ -205,6 +217,9 @@ _LISTS: dict[str, type[AnyRecord]] = {
     "cell_ends": CellEnded,
     "entrant_ends": EntrantEnded,
     "failures": CellFailed,
+    "task_sets": TaskSet,
+    "answering": Answering,
+    "answers": Answer,
 }
 
 
@@ -216,6 +231,7 @@ def _forget_what_is_done_again(found: dict[type[AnyRecord], list[Any]]) -> None:
         for trial in found[Trial]
         if trial.error != INTERRUPTED and (trial.window is None or (trial.cell, trial.purpose, trial.window) in whole)
     ]
+    found[Answer] = [answer for answer in found[Answer] if answer.verdict != "failed"]
     done = {record.entrant for record in found[EntrantEnded]}
     found[CellFailed] = [failure for failure in found[CellFailed] if failure.entrant in done]
 
