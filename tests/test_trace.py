@@ -118,7 +118,14 @@ def test_the_integral_of_a_ramp_is_exact() -> None:
     watts = Watts()
     for t in every(0.5, 10):
         watts.add(round(t * S), 10 * t)
-    assert energy(watts, 1.25, 6.75).joules == pytest.approx((6.75**2 - 1.25**2) * 5)
+    assert energy(watts, 1.5, 6.5).joules == pytest.approx((6.5**2 - 1.5**2) * 5)
+
+
+def test_a_load_that_begins_and_ends_with_the_window_is_not_mixed_with_what_was_before_and_after() -> None:
+    watts = Watts()
+    for t in every(0.5, 10):
+        watts.add(round(t * S), 300 if 2 <= t <= 8 else 20)
+    assert energy(watts, 1.9, 8.1).joules == pytest.approx(300 * 6.2)
 
 
 def test_a_gap_in_the_samples_is_a_resolution_of_half_of_it() -> None:

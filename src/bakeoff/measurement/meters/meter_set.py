@@ -28,6 +28,7 @@ class MeterSet:
         self._sampler = Sampler(self._running, now)
         self._broken: dict[int, str] = {}
         self._opened_ns = self._start_ns = now()
+        self._closed_ns: int | None = None
 
     @classmethod
     def open(cls, meters: Sequence[Meter], target: Target) -> Self:
@@ -35,7 +36,7 @@ class MeterSet:
         return cls([running for meter in meters for running in meter.open(target)])
 
     def __enter__(self) -> Self:
-        self._opened_ns = self._now()
+        self._opened_ns, self._closed_ns = self._now(), None
         self._sampler.open()
         return self
 
@@ -46,6 +47,7 @@ class MeterSet:
 
     def close(self) -> None:
         """End the sampling, and let the instruments go."""
+        self._closed_ns = self._now()
         self._sampler.close()
         for running in self._running:
             if not self._sampler.is_in(running):
@@ -63,8 +65,9 @@ class MeterSet:
 
     @property
     def cost(self) -> float:
-        """Share of one core that sampling has taken since they were opened."""
-        return self._sampler.cost_s / max(1e-9, (self._now() - self._opened_ns) / 1e9)
+        """Share of one core that sampling takes, or took, while they are open."""
+        until_ns = self._now() if self._closed_ns is None else self._closed_ns
+        return self._sampler.cost_s / max(1e-9, (until_ns - self._opened_ns) / 1e9)
 
     def start(self) -> None:
         """Begin a window."""

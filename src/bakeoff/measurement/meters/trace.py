@@ -1,7 +1,8 @@
 """What power meters have read, and the energy of any window made of it; pure but for what is kept.
 
 A counter's energy is the difference of what it read at a window's edges, a straight line between readings. An
-integral is that of straight lines between readings of power. Either knows the edges only to a resolution: the time from
+integral is that of straight lines between readings of power; from the edges to the readings nearest to them within,
+power is taken to be theirs, since loads begin and end with their windows. Either knows the edges only to a resolution: the time from
 one update of the instrument to the next, and those to the reading nearest to each edge, added up. Hence an energy is
 known to ± resolution × mean power, and a window of fewer than ``LEAST_PERIODS`` resolutions has none.
 """
@@ -123,7 +124,8 @@ class Watts:
             return None
         span_s = (end_ns - start_ns) / 1e9
         inside = _within(points, start_ns, end_ns)
-        path = [(start_ns, _held(points, start_ns)), *inside, (end_ns, _held(points, end_ns))]
+        first, last = (inside[0][1], inside[-1][1]) if inside else (_held(points, start_ns), _held(points, end_ns))
+        path = [(start_ns, first), *inside, (end_ns, last)]
         joules = sum((b - a) / 1e9 * (p + q) / 2 for (a, p), (b, q) in pairwise(path))
         longest_s = max(((b - a) / 2e9 for (a, _), (b, _) in pairwise(inside)), default=0.0)
         edges_s = _nearest_s(points, start_ns) + _nearest_s(points, end_ns)
