@@ -1,4 +1,7 @@
-"""``python -m bench [timing] [load] [startup] [twin] [cache] [scale]``: all of them where none is named."""
+"""``python -m bench [timing] [load] [startup] [twin] [cache] [scale]``: all of them where none is named.
+
+And, by name alone, ``overhead``, what the meters cost, and ``meters``, what NVIDIA's do on a machine that has them.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from bench.targets import Target
 
 BENCHES = ("timing", "load", "startup", "twin", "cache", "scale")
+BY_NAME = ("overhead", "meters")
 
 
 class Result(Protocol):
@@ -27,7 +31,7 @@ class Result(Protocol):
 
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(BENCHES))
+@click.argument("names", nargs=-1, type=click.Choice(BENCHES + BY_NAME))
 @click.option("--quick", is_flag=True, help="Fewer repeats and shorter streams: a look, not a figure to show.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Save the figures in FILE.")
 def main(names: tuple[str, ...], quick: bool, file: Path | None) -> None:

@@ -2,9 +2,9 @@
 
 A counter's energy is the difference of what it read at a window's edges, a straight line between readings. An
 integral is that of straight lines between readings of power; from the edges to the readings nearest to them within,
-power is taken to be theirs, since loads begin and end with their windows. Either knows the edges only to a resolution: the time from
-one update of the instrument to the next, and those to the reading nearest to each edge, added up. Hence an energy is
-known to ± resolution × mean power, and a window of fewer than ``LEAST_PERIODS`` resolutions has none.
+power is taken to be theirs, since loads begin and end with their windows. Either knows the edges only to a resolution:
+the time from one update of the instrument to the next, and those to the reading nearest to each edge, added up. Hence
+an energy is known to ± resolution × mean power, and a window of fewer than ``LEAST_PERIODS`` resolutions has none.
 """
 
 from __future__ import annotations
