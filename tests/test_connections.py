@@ -114,6 +114,23 @@ def test_a_connection_that_has_been_idle_for_long_is_not_trusted(clock: list[int
     assert len(set(ports_of(use))) == 2
 
 
+def test_those_that_are_being_opened_are_not_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    open_one = Connection.open
+
+    async def counting(url: str) -> Connection:
+        opened.append(url)
+        return await open_one(url)
+
+    monkeypatch.setattr(Connection, "open", counting)
+
+    async def use(pool: Connections) -> None:
+        await asyncio.gather(*(pool.ready(count) for count in range(1, 6)))
+        assert len(opened) == 5
+
+    ports_of(use)
+
+
 def test_none_is_kept_after_the_load() -> None:
     async def use(pool: Connections) -> None:
         await pool.ready(2)

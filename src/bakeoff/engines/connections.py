@@ -38,19 +38,25 @@ class Connections:
         self._url = url
         self._wanted = 0
         self._idle: list[_Idle] = []
+        self._opening = 0
         self._stay_open: bool | None = None
 
     async def ready(self, count: int) -> None:
         """Have ``count`` connections that the next requests can use, and keep as many; 0 closes them."""
         self._wanted = count
         await self._look()
-        missing = range(count - len([idle for idle in self._idle if self._usable(idle)]))
+        missing = range(count - sum(self._usable(idle) for idle in self._idle) - self._opening)
+        self._opening += len(missing)
         opened = await asyncio.gather(*(self._open() for _ in missing), return_exceptions=True)
         for failure in filter(None, opened):
             raise failure
 
     async def _open(self) -> None:
-        self._idle.append(_Idle(await Connection.open(self._url), now_ns(), used=False))
+        try:
+            connection = await Connection.open(self._url)  # before the list is looked up, which may be another by then
+            self._idle.append(_Idle(connection, now_ns(), used=False))
+        finally:
+            self._opening -= 1
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Connection]:

@@ -225,11 +225,11 @@ _LISTS: dict[str, type[AnyRecord]] = {
 
 def _forget_what_is_done_again(found: dict[type[AnyRecord], list[Any]]) -> None:
     """Leave out what a resumption repeats: whatever was in flight, and what the unfinished failed of."""
-    whole = {(window.cell, window.purpose, window.index) for window in found[Window]}
+    whole = {(window.cell, window.index) for window in found[Window]}
     found[Trial] = [
         trial
         for trial in found[Trial]
-        if trial.error != INTERRUPTED and (trial.window is None or (trial.cell, trial.purpose, trial.window) in whole)
+        if trial.error != INTERRUPTED and (trial.window is None or (trial.cell, trial.window) in whole)
     ]
     found[Answer] = [answer for answer in found[Answer] if answer.verdict != "failed"]
     done = {record.entrant for record in found[EntrantEnded]}

@@ -31,7 +31,7 @@ class Session(Struct, frozen=True):
     entrant: int = 0
     resumed: int = 0
 
-    def request(self, opened: CellOpened, purpose: Purpose, index: int) -> Request:
+    def request(self, opened: CellOpened, purpose: str, index: int) -> Request:
         """What is sent in this place: after a resumption the same, but for a preamble that no cache has seen."""
         workload = opened.workload
         if workload.cache == "warm":

@@ -8,7 +8,8 @@ At a rate (an open loop), requests are due by their own schedule, whatever becom
 first answer ended find an empty engine, and do not count; then so many count as were asked for; and until the last of
 them has ended, more keep coming.
 
-Records are made and written when the window is over: nothing is written while streams are read.
+Counted requests are numbered on from window to window, the others within theirs, so that a window that is done again
+is the same. Records are made and written when the window is over: nothing is written while streams are read.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ class _Window:
         self._opened = cell.opened
         self._workload = cell.opened.workload
         self._index = len(cell.windows)
-        self._before: dict[Purpose, int] = {"timed": cell.counted, "warm-up": cell.warm_ups}
+        self._counted_before = cell.counted
         self._wanted = self._workload.requests or self._workload.concurrency
         self.clock: Clock = session.engine.clock if isinstance(session.engine, KeepsTime) else WallClock()
         self.zero_ns = self.over_ns = self.clock.now_ns()
@@ -202,9 +203,10 @@ class _Window:
 
     async def _ask(self, purpose: Purpose, due_ns: int, stream: int | None, max_tokens: int | None = None) -> int:
         """Send one request and take its stream; give the time at which it ended."""
-        index = self._before[purpose] + self._dealt[purpose]
+        counts = purpose == "timed"
+        index = self._dealt[purpose] + (self._counted_before if counts else 0)
         self._dealt[purpose] += 1
-        request = self._session.request(self._opened, purpose, index)
+        request = self._session.request(self._opened, purpose if counts else f"window {self._index}", index)
         if max_tokens is not None:
             request = structs.replace(request, max_tokens=max_tokens)
         asked = _Asked(Recorder(self._opened.cell, index, purpose, request.seed), stream, due_ns)

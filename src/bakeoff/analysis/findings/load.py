@@ -38,8 +38,8 @@ def fell_behind(cell: Cell) -> Finding | None:
         code="fell_behind",
         severity="warning",
         evidence=f"{due:.2f} requests a second came due, and {answered:.2f} were answered",
-        advice="The server cannot keep up: times would go on growing. Ask for a lower --rate, or for more --requests, to "
-        "see where they end.",
+        advice="The server cannot keep up: times would go on growing. Ask for a lower --rate, or for more --requests "
+        "to see where they end.",
     )
 
 
