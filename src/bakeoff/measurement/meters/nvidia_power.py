@@ -20,7 +20,8 @@ from bakeoff.results.records import MeterState
 NAME = "power of NVIDIA GPUs"
 RATE_HZ = 10.0
 UPDATE_S = 0.1
-"""From one update of the counter, and of the instant power, to the next, at most: on no card seen is it longer."""
+"""What the time from one update of the counter, and of the instant power, to the next is taken for; ``python -m bench
+meters`` shows that of a card."""
 AVERAGED_S = 1.0
 
 
