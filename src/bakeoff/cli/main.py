@@ -12,6 +12,8 @@ from bakeoff.units import plain_text
 
 VERBS = {
     "compare": "Which run is faster, and are we sure?",
+    "config": "Your own prices, currency rates and defaults, in one file.",
+    "cost": "When does the hardware pay off against an API?",
     "demo": "Measure a small real model and a synthetic R1 distill on this machine.",
     "doctor": "What is this machine, which engines are ready, what is missing?",
     "plan": "What fits, how fast, and which quantization do I take?",

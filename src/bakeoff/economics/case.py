@@ -13,7 +13,7 @@ Tokens out are all that the model generates, the thinking with them: an API bill
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -209,7 +209,7 @@ FIGURES: dict[str, Formula] = {
 """Each figure, by its name in files."""
 
 
-def has(given: Mapping[str, object], needed: Sequence[str]) -> bool:
+def has(given: Collection[str], needed: Sequence[str]) -> bool:
     """Whether every input that is needed was given."""
     return all(name in given for name in needed)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from msgspec import Struct
 
-from bakeoff.economics.case import API, BUSY, ELECTRICITY, FIGURES, HARDWARE, figures, has
+from bakeoff.economics.case import API, BUSY, ELECTRICITY, FIGURES, HARDWARE, figures, has, inputs_of
 from bakeoff.economics.inputs import INPUTS, Case, check
 from bakeoff.economics.ranges import Range
 from bakeoff.economics.sensitivity import Swing, tornado
@@ -45,42 +45,44 @@ class Answer(Struct, frozen=True, kw_only=True):
         return {name: given.value for name, given in self.case.items()}
 
 
-def answer(case: Case, currency: str) -> Answer:
-    """All that follows from what is known. Raises UsageError where nothing does, or where numbers contradict."""
+def answer(case: Case, currency: str, contained: Collection[str] = ()) -> Answer:
+    """All that follows from what is known. Raises UsageError where nothing does, or where numbers contradict.
+
+    ``contained`` are inputs that are not missing, since another has them in it.
+    """
     values = {name: given.value for name, given in case.items()}
     check(values)
     found = figures(values)
     can_do = _can_do(found["busy_share"], found["peak_busy_share"])
     if can_do == "no":
-        found |= dict.fromkeys(("break_even_months", "break_even_months_without_electricity"))
+        found |= dict.fromkeys(_OF_THE_LOAD)
     if all(found[name] is None for name in FIGURES):
         raise UsageError(
             "Nothing follows from so few numbers. Give a load (--calls-per-day, --tokens-out) and what it is billed at "
             "(--api-output-price, or --api PROVIDER:MODEL), and --hardware-price for a break-even."
         )
-    swung = next((name for name in _SWUNG if _moves(name, values, found)), None)
+    swung = next((name for name in _SWUNG if found[name] is not None and _swings(name, values)), None)
     return Answer(
         currency=currency,
         case=case,
         figures=found,
         can_do=can_do,
         verdict=_verdict(found["break_even_months"], values.get("life_years"), can_do),
-        left_out=tuple(_left_out(values)),
+        left_out=tuple(_left_out({*values, *contained})),
         swung=swung,
         swings=tuple(_swings(swung, values)) if swung else (),
     )
 
 
-_SWUNG = ("break_even_months", "local_cost_per_million_tokens", "api_cost_per_month")
-
-
-def _moves(name: str, values: Mapping[str, Range], found: Mapping[str, Range | None]) -> bool:
-    return found[name] is not None and bool(_swings(name, values))
+_OF_THE_LOAD = ("break_even_months", "break_even_months_without_electricity", "local_cost_per_million_tokens")
+"""Figures of a load that is done: there are none of one that cannot be."""
+_SWUNG = (
+    "break_even_months", "local_cost_per_million_tokens", "full_load_cost_per_million_tokens", "api_cost_per_month"
+)  # fmt: skip
+"""What is asked which inputs matter most to: the first of these that there is."""
 
 
 def _swings(name: str, values: Mapping[str, Range]) -> list[Swing]:
-    from bakeoff.economics.case import inputs_of
-
     return tornado(inputs_of(name, values), FIGURES[name].of)
 
 
@@ -110,7 +112,7 @@ def _verdict(months: Range | None, life_years: Range | None, can_do: CanDo) -> V
     return "not_within_life" if months.low > life_years.high * 12 else "open"
 
 
-def _left_out(values: Mapping[str, Range]) -> list[LeftOut]:
+def _left_out(values: Collection[str]) -> list[LeftOut]:
     """What nobody gave, each with what it would have changed."""
     found = []
 
