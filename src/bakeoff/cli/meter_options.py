@@ -30,13 +30,15 @@ def meter_options(command: _F) -> _F:
 
 
 def meters_of(options: dict[str, Any]) -> Meters:
-    """What was asked for. Raises UsageError."""
+    """What was asked for; without ``--wall`` the configuration's wall meter, unless no meter is wanted."""
+    from bakeoff.config import read_settings
     from bakeoff.run.metering import check
     from bakeoff.run.plan import Meters
 
     text = str(options["meters"])
     words = [word.strip().lower() for word in text.split(",") if word.strip()]
     names = None if words in ([], ["auto"]) else () if words == ["none"] else tuple(dict.fromkeys(words))
-    meters = Meters(names=names, wall=options["wall"])
+    usual = read_settings().text("meter", "wall") if names != () else None
+    meters = Meters(names=names, wall=options["wall"] or usual)
     check(meters)
     return meters

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
+from bakeoff.config import read_settings
 from bakeoff.engines import lm_studio
 from bakeoff.engines.address import Address
 from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
@@ -29,7 +30,7 @@ class OpenAICompatible:
     """Attaches to the server at ``url`` (with or without ``/v1``); the key comes from the environment."""
 
     def __init__(self, model: str, url: str | None) -> None:
-        url = url or os.environ.get("OPENAI_BASE_URL")
+        url = url or os.environ.get("OPENAI_BASE_URL") or read_settings().text("engine", "url")
         if not url:
             raise UsageError("openai: needs the server's address: add --url http://HOST:PORT")
         address = Address.parse(url)
