@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import random
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from bakeoff.analysis.energy import (
     ENERGY_METRICS,
@@ -19,7 +21,8 @@ from bakeoff.analysis.energy import (
 from bakeoff.analysis.summary import summarize
 from bakeoff.measurement.meters.power import COUNTER, INTEGRAL
 from bakeoff.report.document import run_document
-from bakeoff.results.records import EngineTimings, Figure, Metered, Phase, Reading, Scope, Trial, Usage, Window
+from bakeoff.report.terminal import print_summary
+from bakeoff.results.records import EngineTimings, Figure, Metered, Phase, Reading, Run, Scope, Trial, Usage, Window
 from tests.hand_made import a_cell, a_run, a_trial
 
 
@@ -232,3 +235,21 @@ def test_a_runs_document_has_every_energy_figure_by_scope_and_how_it_came_about(
     assert figure["point"] == pytest.approx(1600 / 302)
     assert (figure["confidence"], figure["n"]) == (0.95, 2)
     assert cell["energy_methods"] == {"gpu": f"{COUNTER}: it"}
+
+
+def screen(run: Run) -> str:
+    console = Console(width=80, file=io.StringIO(), highlight=False)
+    print_summary(summarize(run), "FILE", console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_screen_shows_energy_by_scope_with_its_interval_and_what_a_kilowatt_hour_makes() -> None:
+    lines = screen(a_run([a_cell()], TWO, metered=(idle(50),))).splitlines()
+    (row,) = [line for line in lines if " gpu " in line and "train problem" in line]
+    assert row.split() == ["train", "problem", "gpu", "5", "±5", "4", "±5", "800", "±2500", "270", "±280", "50.0"]
+    assert "0.189 tokens per joule at scope gpu: a kilowatt-hour makes 680000 tokens" in " ".join(lines)
+
+
+def test_a_run_without_meters_of_power_shows_nothing_of_energy() -> None:
+    assert "energy" not in screen(a_run([a_cell()], [trial(), trial()]))

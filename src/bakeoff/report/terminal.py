@@ -14,6 +14,7 @@ from rich.text import Text
 from bakeoff.analysis.findings import Finding
 from bakeoff.analysis.predicted import decode_miss
 from bakeoff.analysis.summary import CellSummary, Summary
+from bakeoff.report.energy import energy_parts
 from bakeoff.report.load import load_parts
 from bakeoff.report.sustained import course_chart, course_sentences
 from bakeoff.results.records import CellOpened, Figure, Host, Start, Subject
@@ -54,6 +55,7 @@ def _parts(summary: Summary, path: str) -> Iterator[RenderableType]:
             yield _figures(alone)
             yield from _sentences(alone)
         yield from load_parts(cells)
+        yield from energy_parts(cells)
         yield from _courses(cells)
         yield from _predictions(cells)
         yield from _findings(cells)
