@@ -14,6 +14,7 @@ from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.subjects import SubjectText
 from bakeoff.errors import FileError, UsageError
 from bakeoff.results.records import Workload
+from bakeoff.run.quality_plan import Quality
 from bakeoff.units import plain_text
 from bakeoff.workload.arrivals import as_load
 from bakeoff.workload.asked import Asked
@@ -78,11 +79,15 @@ class Meters(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True):
-    """A whole run, as it was asked for: enough to do it, and to go on with it."""
+    """A whole run, as it was asked for: enough to do it, and to go on with it.
+
+    ``quality``: the entrants are put tasks as well, behind all that is measured; those with nothing ``asked`` alone.
+    """
 
     entrants: tuple[Entrant, ...]
     protocol: Protocol = Protocol()
     meters: Meters = Meters()
+    quality: Quality | None = None
 
     def as_record(self) -> dict[str, Any]:
         """For the run file. Raises UsageError on an address that holds a password."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from bakeoff.clock import now_ns
 from bakeoff.errors import BakeoffError, EngineError, Interrupted, UsageError
 from bakeoff.results.records import CellFailed, Run
@@ -18,6 +20,7 @@ from bakeoff.run.load import Load
 from bakeoff.run.metering import Metering
 from bakeoff.run.plan import Entrant, Plan, expected_cells
 from bakeoff.run.predicting import Predictor
+from bakeoff.run.quality import Answerer
 from bakeoff.run.runner import Runner
 
 _T = TypeVar("_T")
@@ -34,11 +37,12 @@ def run_all(
     predictor: Predictor | None = None,
     before: Run | None = None,
     metering: Metering | None = None,
+    answerer: Answerer | None = None,
 ) -> list[BakeoffError]:
     """Measure what is in the plan; give the errors of what could not be measured, which the file holds as well.
 
     ``before`` is what the run has already, read to be resumed: that is left alone. Without ``metering`` no meters are
-    read.
+    read. ``answerer`` puts the plan's tasks to every subject, behind all that is measured.
 
     Raises Interrupted on Ctrl-C, UsageError where a meter that was asked for cannot be read, and FileError where the
     file cannot be written or is of something that has changed; everything measured is kept.
@@ -49,6 +53,8 @@ def run_all(
         if metering is not None:
             metering.begin(observer.stage)
         invocation.run()
+        if answerer is not None:
+            invocation.answer(answerer)
         by_hand = metering.end() if metering is not None and file.written else None
         if by_hand is not None:
             file.write(by_hand)
@@ -58,7 +64,7 @@ def run_all(
     except BakeoffError:
         file.end("failed")
         raise
-    broken = invocation.broke_off or len(invocation.errors) == len(plan.entrants)
+    broken = invocation.broke_off or len(invocation.failed) == len(plan.entrants)
     file.end("failed" if broken else "done")
     return invocation.errors
 
@@ -85,15 +91,17 @@ class _Invocation:
         self._plan = plan
         self._make = make
         self._file = file
-        instruments = partial(Instruments, metering=metering)
+        self._observer = observer
+        self._instruments = partial(Instruments, metering=metering)
         self._runner = Runner(
-            plan.protocol, file.write, observer, predictor, before=before, instruments=instruments, load=Load()
+            plan.protocol, file.write, observer, predictor, before=before, instruments=self._instruments, load=Load()
         )
         ended = {record.entrant for record in before.entrant_ends} if before else set()
-        self._left = [number for number in range(len(plan.entrants)) if number not in ended]
+        self._left = [number for number, each in enumerate(plan.entrants) if each.asked and number not in ended]
         self._resumed = before is not None
         self._spent_s = spent_s(before) if before else 0.0
         self.errors: list[BakeoffError] = []
+        self.failed: set[int] = set()
         self.broke_off = False
 
     def run(self) -> None:
@@ -108,6 +116,30 @@ class _Invocation:
             anchor = self._runner.comes_back(len(entrants))
             if anchor is not None:
                 self._take(loop, 0, partial(self._runner.come_back, anchor))
+
+    def answer(self, answerer: Answerer) -> None:
+        """Put the tasks to every subject that could be measured, started with the context that they need."""
+        if answerer.is_new:
+            self._file.hold(answerer.tasks)
+        for number, entrant in enumerate(self._plan.entrants):
+            if number in self.failed or not answerer.due(number):
+                continue
+            options = structs.replace(entrant.options, context=answerer.tasks.context, parallel=1)
+            with _event_loop() as loop:
+                self._answer(loop, answerer, number, structs.replace(entrant, options=options))
+
+    def _answer(self, loop: asyncio.Runner, answerer: Answerer, number: int, entrant: Entrant) -> None:
+        begun = answerer.has_begun(number)
+        try:
+            contestant = self._make(entrant)
+            loop.run(answerer.answer(contestant, number, self._file.write, self._observer, self._instruments))
+        except (EngineError, UsageError) as error:
+            self._failed(number, error)
+            self.broke_off = self.broke_off or answerer.has_begun(number)
+        except BakeoffError as error:
+            if begun:
+                raise
+            self._failed(number, error)
 
     async def _measure(self, number: int, until_ns: int | None, contestant: Contestant) -> None:
         entrants = self._plan.entrants
@@ -142,6 +174,7 @@ class _Invocation:
 
     def _failed(self, number: int, error: BakeoffError) -> None:
         self.errors.append(error)
+        self.failed.add(number)
         self.broke_off = self.broke_off or bool(self._runner.cells_of(number))
         self._file.hold(CellFailed(subject=self._plan.entrants[number].text, error=str(error), entrant=number))
 

@@ -46,6 +46,10 @@ class Recorder:
                 f"The server cut the prompt without a word: {words}. Raise --context, or shorten the prompt."
             )
 
+    def said(self) -> tuple[str, str]:
+        """The reasoning, where the engine parts it, and the text, as they came."""
+        return "".join(chunk.reasoning for chunk in self._chunks), "".join(chunk.text for chunk in self._chunks)
+
     @property
     def begun_ns(self) -> int | None:
         """When the request was fully sent, by the clock that dates the stream; None: it was not."""

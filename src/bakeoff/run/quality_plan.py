@@ -1,0 +1,65 @@
+"""What a run asks of its subjects beside their speed: which tasks, how they are sampled, how the answers are judged."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+from msgspec import Struct
+
+from bakeoff.errors import UsageError
+from bakeoff.quality.sampling import Sampling, prompt_room
+from bakeoff.quality.sets import load
+from bakeoff.quality.tasks import Task
+from bakeoff.results.answers import Item, TaskSet
+
+DEFAULT_SETS = ("standard",)
+
+
+class Quality(Struct, frozen=True, kw_only=True):
+    """``items`` of each set, all where None. ``reference`` is the subject that the others are held against, the first
+    where None. ``margin``: accuracies that differ by less are equivalent; None: that is not judged.
+
+    ``price_per_hour`` is what an hour of the machine costs, in dollars, where that is known.
+    """
+
+    sets: tuple[str, ...] = DEFAULT_SETS
+    items: int | None = None
+    sampling: Sampling = Sampling()
+    reference: str | None = None
+    margin: float | None = None
+    price_per_hour: float | None = None
+
+
+def tasks_of(quality: Quality) -> tuple[Task, ...]:
+    """The tasks of all its sets; one that is in two of them once. Raises UsageError and FileError."""
+    found: dict[str, Task] = {}
+    for name in quality.sets:
+        for task in load(name, items=quality.items, seed=quality.sampling.seed):
+            if found.setdefault(task.id, task) != task:
+                raise UsageError(f"Two tasks are named {task.id}: {found[task.id].set} and {task.set} cannot be asked "
+                                 "together.")  # fmt: skip
+    return tuple(found.values())
+
+
+def task_set(quality: Quality, tasks: tuple[Task, ...], sandbox: str) -> TaskSet:
+    """What the run file says of the tasks, and how they are asked."""
+    items = tuple(msgspec.convert(task, Item, from_attributes=True) for task in tasks)
+    sampling = quality.sampling
+    return TaskSet(
+        sets=quality.sets,
+        digest=hashlib.sha256(msgspec.json.encode(items)).hexdigest(),
+        items=items,
+        samples=sampling.samples,
+        max_tokens=sampling.max_tokens,
+        context=sampling.max_tokens + prompt_room([task.prompt for task in tasks]),
+        temperature=sampling.temperature,
+        top_p=None if sampling.greedy else sampling.top_p,
+        seed=sampling.seed,
+        sandbox=sandbox,
+    )
+
+
+def as_task(item: Item) -> Task:
+    """A task as graders want it."""
+    return msgspec.convert(item, Task, from_attributes=True)
