@@ -90,7 +90,7 @@ def _row(model: str, machine: Machine, case: Mapping[str, Input]) -> tuple[Row, 
     rows = plan(machine, sources, Asked(context=context), needs, learned)
     taken = [n for n, row in enumerate(rows) if row.recommended] if len(rows) > 1 else [0]
     if not taken:
-        raise UsageError(f"{rows[0].model} on {machine.name}: {rows[0].reason}. Name one: --model MODEL@QUANT.")
+        raise UsageError(f"{rows[0].model} on {machine.name}: {rows[0].reason}. Name a quantization: MODEL@QUANT.")
     row = rows[taken[0]]
     if row.fits == "no":
         raise UsageError(
