@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 import random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from bakeoff.analysis.energy import (
@@ -195,7 +198,7 @@ def by_hand(value: float | None = 7200.0) -> Metered:
     return Metered(
         meters=(),
         idle=(Reading(meter="by hand", scope="wall", quantity="energy_j", phase="run", value=value, low=3600.0,
-                      high=10800.0, method="read by hand"),),
+                      high=10800.0, span_s=600.0, method="read by hand"),),
     )  # fmt: skip
 
 
@@ -235,6 +238,31 @@ def test_a_runs_document_has_every_energy_figure_by_scope_and_how_it_came_about(
     assert figure["point"] == pytest.approx(1600 / 302)
     assert (figure["confidence"], figure["n"]) == (0.95, 2)
     assert cell["energy_methods"] == {"gpu": f"{COUNTER}: it"}
+
+
+numbers = st.none() | st.floats(allow_nan=False) | st.sampled_from([0.0, -1.0, 1e308, 1e-308, float("inf")])
+anything = st.builds(
+    Reading,
+    meter=st.sampled_from(["a", "b"]),
+    scope=st.sampled_from(["gpu", "wall"]),
+    quantity=st.sampled_from(["energy_j", "power_w"]),
+    phase=st.sampled_from(["trial", "prefill", "decode", "idle", "run"]),
+    value=numbers, low=numbers, high=numbers, span_s=numbers,
+    method=st.sampled_from([COUNTER, INTEGRAL]), detail=st.sampled_from(["", "GPU 0", "GPU 1; gone"]),
+)  # fmt: skip
+
+
+@given(st.lists(anything, max_size=6), st.lists(anything, max_size=4), st.integers(0, 2**63 - 1))
+def test_whatever_a_file_claims_makes_finite_figures_or_none(
+    readings: list[Reading], before: list[Reading], tokens: int
+) -> None:
+    trials = [trial(*readings, output=tokens), trial(*readings)]
+    run = a_run([a_cell()], trials, metered=(Metered(meters=(), idle=tuple(before)),))
+    (cell,) = summarize(run).cells
+    for by_scope in cell.energy.figures.values():
+        for figure in by_scope.values():
+            assert figure is None or math.isfinite(figure.point)
+    assert screen(run)
 
 
 def screen(run: Run) -> str:

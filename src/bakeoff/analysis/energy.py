@@ -30,6 +30,9 @@ ENERGY_METRICS = (
     "energy_j_per_answer", "power_w", "peak_power_w", "idle_w", *(f"net_{name}" for name in IDLE_METRICS),
 )  # fmt: skip
 
+_MOST_J, _MOST_W, _LONGEST_S = 1e12, 1e6, 1e7
+"""More than a machine uses in a run, and draws, and for how long: a file may claim anything."""
+
 ByScope = dict[str, Figure | None]
 Watched = Trial | Window
 
@@ -131,12 +134,13 @@ def spent(watched: Watched, metered: Sequence[Metered], scope: str, phase: Phase
     """What one trial or window took in a scope, all its devices together; None where any of them is withheld."""
     mine = [reading for reading in watched.readings if reading.scope == scope and reading.phase == phase]
     energies = [reading for reading in mine if reading.quantity == "energy_j"]
-    if not energies or any(reading.value is None for reading in energies):
+    if not energies or not all(_is_sound(reading) for reading in energies):
         return None
     best: dict[tuple[str, str], Reading] = {}
     for reading in energies:
         best.setdefault((reading.meter, reading.detail), reading)
-    peaks = [reading.high for reading in mine if reading.quantity == "power_w" and reading.high is not None]
+    told = [reading.high for reading in mine if reading.quantity == "power_w" and reading.high is not None]
+    peaks = [high for high in told if 0 <= high <= _MOST_W]
     idle = [idle_w(metered, scope, meter, device) for meter, device in best]
     spans = [reading.span_s or 0.0 for reading in best.values()]
     known = [watts for watts in idle if watts is not None]
@@ -154,7 +158,9 @@ def idle_w(metered: Sequence[Metered], scope: str, meter: str, device: str) -> f
     for each in metered:
         for reading in each.idle:
             named = (reading.scope, reading.meter, reading.quantity, reading.phase)
-            if named == (scope, meter, "power_w", "idle") and _device(reading) == device and reading.value is not None:
+            if named != (scope, meter, "power_w", "idle") or _device(reading) != device:
+                continue
+            if reading.value is not None and 0 <= reading.value <= _MOST_W:
                 return reading.value
     return None
 
@@ -168,7 +174,7 @@ def by_hand(trials: Sequence[Trial], metered: Sequence[Metered]) -> tuple[Readin
 
 def by_hand_figure(reading: Reading, tokens: int) -> Figure | None:
     """Joules per token of a whole run; the interval is what the meter's last digit leaves open."""
-    if reading.value is None or reading.low is None or reading.high is None:
+    if not _is_sound(reading) or reading.value is None or reading.low is None or reading.high is None:
         return None
     return Figure(
         point=reading.value / tokens, low=reading.low / tokens, high=reading.high / tokens, confidence=1.0, n=1
@@ -261,13 +267,21 @@ def ways_apart(watched: Sequence[Watched], scope: str) -> tuple[float, float] | 
     for each in watched:
         by_way: dict[tuple[str, str], dict[bool, float]] = {}
         for reading in each.readings:
-            if (reading.scope, reading.quantity, reading.phase) == (scope, "energy_j", "trial") and reading.value:
+            if (reading.scope, reading.quantity, reading.phase) == (scope, "energy_j", "trial") and _is_sound(reading):
                 ways = by_way.setdefault((reading.meter, reading.detail), {})
-                ways[reading.method.startswith(INTEGRAL)] = reading.value
+                ways[reading.method.startswith(INTEGRAL)] = reading.value or 0.0
         for ways in by_way.values():
             if len(ways) == 2:
                 counted, summed = counted + ways[False], summed + ways[True]
     return (counted, summed) if counted > 0 else None
+
+
+def _is_sound(reading: Reading) -> bool:
+    """Whether it is an energy that can have been measured, over a time that can have passed."""
+    span_s = reading.span_s
+    return (
+        reading.value is not None and 0 <= reading.value <= _MOST_J and span_s is not None and 0 < span_s < _LONGEST_S
+    )
 
 
 def _device(reading: Reading) -> str:

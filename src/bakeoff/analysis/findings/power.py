@@ -94,8 +94,9 @@ def idle_gpu_counted(cell: Cell) -> Finding | None:
     powers: dict[tuple[str, str], list[float]] = {}
     for each in cell.watched:
         for reading in each.readings:
-            if (reading.scope, reading.quantity, reading.phase) == ("gpu", "power_w", "trial"):
-                powers.setdefault((reading.meter, reading.detail), []).append(reading.value or 0.0)
+            is_power = (reading.scope, reading.quantity, reading.phase) == ("gpu", "power_w", "trial")
+            if is_power and reading.value is not None and 0 <= reading.value <= 1e6:
+                powers.setdefault((reading.meter, reading.detail), []).append(reading.value)
     unused = []
     for (meter, device), watts in powers.items():
         idle = idle_w(cell.metered, "gpu", meter, device)
@@ -182,7 +183,7 @@ def _correlation(cell: Cell) -> tuple[float, float, float] | None:
     busy = _watts(cell, "wall")
     idle = [
         reading for each in cell.metered[:1] for reading in each.idle
-        if (reading.scope, reading.quantity) == ("wall", "power_w") and reading.value is not None
+        if (reading.scope, reading.quantity) == ("wall", "power_w") and 0 <= (reading.value or -1) <= 1e6
     ]  # fmt: skip
     if not busy or not idle:
         return None
@@ -199,4 +200,4 @@ def _variance(values: Sequence[float]) -> float:
 def _range_variance(reading: Reading) -> float:
     """Of an even spread between the least and the most, with a plug's step of 0.1 W at least."""
     width = (reading.high or 0.0) - (reading.low or 0.0) if reading.high is not None else 0.0
-    return max(width, 0.1) ** 2 / 12
+    return min(max(width, 0.1), 1e6) ** 2 / 12
