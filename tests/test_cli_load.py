@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import msgspec
 import pytest
 
 from bakeoff.cli.main import main
+from bakeoff.cli.run import command as run_command
+from bakeoff.cli.runs import command as runs_command
 from bakeoff.engines import discover
 from bakeoff.results.records import Run
 from bakeoff.results.runfile import read_run
@@ -217,3 +220,14 @@ def test_a_run_that_was_killed_in_a_window_is_gone_on_with_at_that_window(own_ho
     whole = subprocess.run([*program, *command, "--json"], capture_output=True, text=True, check=True)
     loads = [[cell["load"] for cell in json.loads(text)["cells"]] for text in (done.stdout, whole.stdout)]
     assert loads[0] == loads[1]
+
+
+# The docs
+
+
+def test_the_commands_of_the_page_are_understood() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "load.md").read_text(encoding="utf-8")
+    commands = [shlex.split(line) for line in page.splitlines() if line.startswith("bakeoff ")]
+    assert len(commands) == 4
+    for _, verb, *arguments in commands:
+        {"run": run_command, "runs": runs_command}[verb].make_context(verb, arguments)
