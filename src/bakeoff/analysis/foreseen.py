@@ -21,6 +21,7 @@ from bakeoff.planning.setup.weights import weights_of
 from bakeoff.planning.sources import sources_of
 from bakeoff.planning.speed import Placement, Span, predict, work
 from bakeoff.units import bytes_text
+from bakeoff.workload.arrivals import as_load
 from bakeoff.workload.shapes import parse_shape
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from bakeoff.models.architecture import Architecture
     from bakeoff.models.quants import TensorSpec
     from bakeoff.results.records import Figure
-    from bakeoff.workload.asked import Asked
+from bakeoff.workload.asked import Asked
 
 LETTERS_A_TOKEN = (3.0, 4.0, 5.0)
 """Of a prompt in words whose length nobody has counted: least, usual, most. Assumed."""
@@ -226,16 +227,20 @@ def with_room(starts: Sequence[Foreseen], free_bytes: int) -> list[Foreseen]:
 
 
 def _of_all(request: Span, asked: Asked, counts: Counts) -> Span:
-    """All requests of a cell: from every stream served as fast as one alone, to one after the other."""
-    together = asked.concurrency if asked.requests is None else asked.requests
-    rounds = together / asked.concurrency
-    least = rounds * request.low
-    most = together * request.high
+    """All requests of a cell: from every stream served as fast as one alone, to one after the other.
+
+    A window of load holds a request a stream beside those that count; warm-ups come one by one.
+    """
+    asked = as_load(asked)
+    least, most = request.low, request.high
     if asked.rate_rps is not None:
         due = (asked.requests or 1) / asked.rate_rps
-        least, most = max(due, request.low), due + most
-    low = least * (counts.fewest + FEWEST_WARM_UPS)
-    high = most * (counts.most + max(FEWEST_WARM_UPS, counts.warm_ups))
+        least, most = max(due, request.low), due + (asked.requests or 1) * request.high
+    elif asked.requests is not None:
+        together = asked.requests + asked.concurrency
+        least, most = together / asked.concurrency * request.low, together * request.high
+    low = least * counts.fewest + request.low * FEWEST_WARM_UPS
+    high = most * counts.most + request.high * max(FEWEST_WARM_UPS, counts.warm_ups)
     return Span((low * high) ** 0.5, low, high)
 
 
