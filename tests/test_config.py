@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,17 @@ def test_a_file_that_is_wrong_is_not_changed(capsys: pytest.CaptureFixture[str],
     written(home, "[electricity]\nprise = 1\n")
     assert "line 2" in said(capsys, "set", "currency", "EUR", code=2)
     assert (home / "config.toml").read_text() == "[electricity]\nprise = 1\n"
+
+
+def test_the_pages_example_is_a_file_and_its_commands_work(home: Path) -> None:
+    page = DOCS.read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert checked(example).number("hardware", "rtx-4090", "price") == 2600
+    written(home, example)
+    commands = re.findall(r"`(bakeoff config[^`]*)`", page)
+    assert len(commands) > 5
+    for command in commands:
+        assert main(command.split()[1:]) == 0
 
 
 def test_keys_are_read_as_toml_has_them() -> None:
