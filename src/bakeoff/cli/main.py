@@ -22,6 +22,7 @@ VERBS = {
     "setup": "The exact steps from a bare machine to a first measurement, as a script.",
     "suites": "List, show and check suites: what to measure, as a file.",
     "synth": "Write a model file of random weights in a real model's exact shape.",
+    "verify": "Do published figures hold: against physics, the planner, your measurements?",
 }
 
 

@@ -1,0 +1,237 @@
+"""How a publication measured, by what its script really does; and requirements, likeness and code that must agree."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from bakeoff.analysis.claims.claim import Claim, Protocol, Stated
+from bakeoff.analysis.claims.quantity import Quantity
+from bakeoff.analysis.claims.verdict import Evidence, Verdict
+from bakeoff.units import one_line
+
+OLLAMA_CONTEXTS: tuple[tuple[tuple[int, ...], int], ...] = (((0,), 2048), ((0, 6, 7), 4096))
+"""Ollama's default context by the version from which it holds; by the GPU's memory from 0.15.5 on."""
+OLLAMA_BY_MEMORY = (0, 15, 5)
+MEAN_MATTERS = 0.01
+"""A mean of rates that is off by less is as good as the rate."""
+FORMAT_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+def method(claim: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Iterator[Evidence]:
+    """The part of the protocol that the claim is about."""
+    yield _CHECKS[claim.claimed](claim, protocol, stated)
+
+
+def _said(words: str, verdict: Verdict | None) -> Evidence:
+    return Evidence(source="arithmetic", words=words, verdict=verdict)
+
+
+def _loaded(claim: Claim, protocol: Protocol, _: Mapping[str, Stated]) -> Evidence:
+    """A warm-up loads the model for the trials only where it asks for the same context."""
+    if not protocol.warm_up:
+        return _said("there is no warm-up: the first trial loads the model", "does_not_hold")
+    warm, timed = protocol.warm_up_context, protocol.trial_context
+    if warm == timed:
+        return _said("the warm-up asks for the context of the trials", "holds")
+    default = _default_context(claim)
+    other = warm if warm is not None else default
+    version = f"Ollama {claim.engine_version}" if claim.engine_version else "the engine"
+    if other is None:
+        words = f"the warm-up asks for no context, the trials for {timed:,}: what {version} takes without is not known"
+        return _said(words, None)
+    later = f"; from Ollama 0.6.7 on, whose default is {OLLAMA_CONTEXTS[1][1]:,}, the first trial reloads the model"
+    if other == timed:
+        words = f"the warm-up names no context; {version}'s default is the {timed:,} of the trials"
+        return _said(words + (later if claim.engine == "ollama" else ""), "holds")
+    words = f"the warm-up loads it with {other:,} tokens of context, the trials ask for {timed:,}: it is loaded again"
+    return _said(words, "does_not_hold")
+
+
+def _default_context(claim: Claim) -> int | None:
+    if claim.engine != "ollama" or claim.engine_version is None:
+        return None
+    version = _numbers(claim.engine_version)
+    if not version or version >= OLLAMA_BY_MEMORY:
+        return None
+    return [size for since, size in OLLAMA_CONTEXTS if version >= since][-1]
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d{1,6}", text)[:4])
+
+
+def _evaluated(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Evidence:
+    """An engine that keeps the last prompt's cache evaluates a repeated prompt once."""
+    if protocol.cache_off or not protocol.same_prompt_every_run or protocol.runs == 1:
+        return _said("every run's prompt is evaluated", "holds")
+    cached = protocol.runs - 1
+    times = [one.figure for one in stated.values() if one.claim.metric == "ttft" and one.figure is not None]
+    of = f"; {len(times)} such times are reported" if times else ""
+    return _said(
+        f"the same prompt runs {protocol.runs} times and the engine keeps its cache: in {cached} of {protocol.runs} "
+        "runs nothing of it is evaluated again, and a mean time to the first token is mostly that of a cached prompt"
+        + of,
+        "does_not_hold",
+    )
+
+
+def _measured(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
+    run, said = len(protocol.prompts_run), len(protocol.prompts_stated)
+    words = f"{said} prompts are said to be used, the script sends {run}"
+    return _said(words, "holds" if run >= said else "does_not_hold")
+
+
+def _published(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
+    other = [text for text in protocol.prompts_run if text not in protocol.prompts_stated]
+    if not other:
+        return _said("the script sends the prompts as they are printed", "holds")
+    nearest = protocol.prompts_stated[0] if protocol.prompts_stated else "none"
+    return _said(f"the script sends {one_line(other[0])!r}, printed is {one_line(nearest)!r}", "does_not_hold")
+
+
+def _whole(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
+    limit = protocol.answer_tokens
+    if limit is None:
+        return _said("no limit of the answers is told", None)
+    if not protocol.reasoning:
+        return _said(f"answers end after {limit:,} tokens", None)
+    return _said(
+        f"answers end after {limit:,} tokens, the thinking with them; the model's authors let it have 32,768, so that "
+        "answers are cut off before or within the solution, and a cut answer is no right one",
+        "does_not_hold" if limit < 4096 else None,
+    )
+
+
+def _kept(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
+    if protocol.keeps_answers:
+        return _said("the answers are kept", "holds")
+    return _said("the script counts tokens and throws the text away: no accuracy can come of it", "does_not_hold")
+
+
+def _recorded(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
+    missing = [name for name in protocol.stated_metrics if name not in protocol.recorded_metrics]
+    words = f"of {len(protocol.stated_metrics)} metrics said to be captured the script records "
+    words += f"{len(protocol.stated_metrics) - len(missing)}"
+    return _said(
+        words + (f", without {', '.join(missing)}" if missing else ""), "does_not_hold" if missing else "holds"
+    )
+
+
+def _mean(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Evidence:
+    """Mean of rates against tokens over time: how far apart they can be, if runs spread as the reported ranges do."""
+    if protocol.mean_of == "totals":
+        return _said("tokens and times are added up before they are divided", "holds")
+    ranges = [one.figure for one in stated.values() if one.claim.metric == "decode" and one.figure is not None]
+    apart = [_apart(each) for each in ranges if each.is_range] or [0.0]
+    words = "a mean of rates gives slow runs too little weight: by "
+    words += f"{100 * min(apart):.1f} to {100 * max(apart):.1f} % too high, if runs spread as the ranges reported here"
+    return _said(words, "holds" if max(apart) < MEAN_MATTERS else None)
+
+
+def _apart(figure: Quantity) -> float:
+    """The arithmetic mean of a range's ends over their harmonic one, less 1; of three runs, two at one end."""
+    low, high = figure.low, figure.high
+    return max(
+        sum(rates) / 3 * sum(1 / rate for rate in rates) / 3 - 1 for rates in ((low, low, high), (low, high, high))
+    )
+
+
+def _address(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
+    if not protocol.address_needs_scheme:
+        return _said("the script takes any address", "holds")
+    name = protocol.address_variable or "the address"
+    return _said(
+        f"{name} is usually a bare host and port (0.0.0.0:11434); the script puts a path behind it and asks for a URL "
+        "without http://, which fails",
+        "does_not_hold",
+    )
+
+
+def _models(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Evidence:
+    """Every model and quantization with a rate, against those that the script runs."""
+    wanted = dict.fromkeys(
+        f"{one.claim.model}@{one.claim.quant}" for one in stated.values() if one.claim.metric == "decode"
+    )
+    missing = [name for name in wanted if name not in protocol.models_run]
+    words = f"{len(wanted)} models and quantizations have rates, the script runs {len(wanted) - len(missing)}"
+    return _said(words + (f", not {', '.join(missing)}" if missing else ""), "does_not_hold" if missing else "holds")
+
+
+def _engines(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Evidence:
+    """Every engine that is said to have been measured has at least one rate."""
+    reported = {one.claim.engine for one in stated.values() if one.claim.metric in ("decode", "prefill", "ttft")}
+    missing = [engine for engine in protocol.engines_stated if engine not in reported]
+    if not missing:
+        return _said("each of these engines has figures", "holds")
+    return _said(f"no figure of {' or '.join(missing)} is reported", "does_not_hold")
+
+
+_CHECKS: dict[str, Callable[[Claim, Protocol, Mapping[str, Stated]], Evidence]] = {
+    "loaded_before_timing": _loaded,
+    "prompts_evaluated": _evaluated,
+    "prompts_measured": _measured,
+    "prompts_as_published": _published,
+    "answers_whole": _whole,
+    "answers_kept": _kept,
+    "everything_recorded": _recorded,
+    "models_measured": _models,
+    "engines_reported": _engines,
+    "plain_mean": _mean,
+    "any_address": _address,
+}
+
+
+def versions(claim: Claim) -> Iterator[Evidence]:
+    """Requirements such as ``3.10+`` and ``3.9-3.11``: whether they are one, overlap, or exclude each other."""
+    spans = [_span(text) for text in claim.ranges]
+    low, high = max(span[0] for span in spans), min(span[1] for span in spans)
+    listed = " and ".join(claim.ranges)
+    if low > high:
+        yield _said(f"no version meets both {listed}", "impossible")
+    elif all(span == spans[0] for span in spans):
+        yield _said(f"{listed} are the same", "holds")
+    else:
+        top = "on" if high == (10**6,) else f"to {_dotted(high)}"
+        yield _said(f"{listed} are not the same: only {_dotted(low)} {top} meets both", "does_not_hold")
+
+
+def _span(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    first, dash, second = text.replace("–", "-").partition("-")
+    low = _numbers(first)
+    if dash:
+        return low, _numbers(second)
+    return low, ((10**6,) if text.strip().endswith("+") or ">=" in text else low)
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def likeness(claim: Claim, stated: Mapping[str, Stated]) -> Iterator[Evidence]:
+    """Whether the claims that are set against each other are of one thing in what they have to have in common."""
+    others = [stated[name].claim for name in claim.of]
+    apart = []
+    for key in claim.same:
+        values = {str(value) if (value := getattr(each, key)) is not None else "not told" for each in others}
+        if len(values) > 1:
+            apart.append(f"{key} ({' against '.join(sorted(values))})")
+    yield _said(
+        f"they differ in {', '.join(apart)}" if apart else f"they are alike in {', '.join(claim.same)}",
+        "does_not_hold" if apart else "holds",
+    )
+
+
+def code(claim: Claim) -> Iterator[Evidence]:
+    """Whether Python can read the code. It is parsed, never run."""
+    try:
+        ast.parse(claim.code or "")
+    except FORMAT_ERRORS as error:
+        why = one_line(str(error))[:120]
+        if claim.copy_is_faithful:
+            yield _said(f"Python cannot read it: {why}", "does_not_hold")
+        else:
+            yield _said(f"Python cannot read it as it stands in the copy that was checked: {why}", None)
+        return
+    yield _said("Python reads it", "holds")

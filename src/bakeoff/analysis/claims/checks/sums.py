@@ -1,0 +1,192 @@
+"""Arithmetic that a publication does, done again: sums, ratios, break-even, and differences finer than their sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from bakeoff.analysis.claims.claim import Claim, Stated
+from bakeoff.analysis.claims.expression import evaluate, parse_expression, show_number, worked_out
+from bakeoff.analysis.claims.quantity import Quantity, in_unit
+from bakeoff.analysis.claims.subject import depth, engine_of, placed, work_of
+from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict
+from bakeoff.economics.case import break_even_months, electricity_per_month
+from bakeoff.economics.ranges import Range, between, exactly, extremes
+from bakeoff.errors import UsageError
+from bakeoff.planning.speed import decode_tps
+from bakeoff.units import significant
+
+SIGNIFICANCE = 0.05
+
+
+def total(claim: Claim, claimed: Quantity, stated: Mapping[str, Stated]) -> Iterator[Evidence]:
+    """A sum over claims and constants, in the units they were published in."""
+    assert claim.expression is not None
+    node = parse_expression(claim.expression)
+    values = {name: _range(value, stated) for name, value in _inputs(claim, stated).items()}
+    try:
+        found = evaluate(node, values)
+    except UsageError as error:
+        yield Evidence(source="arithmetic", words=str(error))
+        return
+    unit = "×" if claimed.unit == "x" else f" {claimed.unit}"
+    words = f"{worked_out(node, values)} = {_shown(found)}{unit}"
+    yield _against(claimed, found, words, claim.expression, _given(claim, stated))
+
+
+def ratio(claim: Claim, claimed: Quantity, stated: Mapping[str, Stated]) -> Iterator[Evidence]:
+    """The first claim over the second; of two speeds also as they are planned."""
+    upper, lower = (stated[name] for name in claim.of)
+    over, under = _own_range(upper), _own_range(lower)
+    assert upper.figure is not None
+    assert lower.figure is not None
+    scale = upper.figure.scale / lower.figure.scale
+    found = extremes({"a": over, "b": under}, lambda n: n["a"] / n["b"] * scale)
+    found = Range(found.low, found.high, over.point / under.point * scale)
+    words = f"{_plain(over)} {upper.figure.unit} / {_plain(under)} {lower.figure.unit} = {_shown(found)}×"
+    yield _against(claimed, found, words, f"{claim.of[0]} / {claim.of[1]}", _given(claim, stated))
+    if upper.claim.metric == lower.claim.metric == "decode":
+        yield _planned_ratio(claimed, upper.claim, lower.claim)
+
+
+def _planned_ratio(claimed: Quantity, upper: Claim, lower: Claim) -> Evidence:
+    a, b = (decode_tps(work_of(each), placed(each), depth(each), engine_of(each)) for each in (upper, lower))
+    low, high = (a.low or a.point) / (b.high or b.point), (a.high or a.point) / (b.low or b.point)
+    point = a.point / b.point
+    inside = claimed.least <= high and low <= claimed.most
+    return Evidence(
+        source="predicted",
+        words=f"planned {show_number(a.point)} / {show_number(b.point)} tok/s = {show_number(point)}× "
+        f"({show_number(low)}–{show_number(high)})",
+        verdict="holds" if inside else None,
+        low=low,
+        point=point,
+        high=high,
+    )
+
+
+def _against(claimed: Quantity, found: Range, words: str, formula: str, given: tuple[Given, ...]) -> Evidence:
+    """What follows from the middles of ranges holds; what no values in them give cannot; between it is open."""
+    scale = claimed.scale
+    verdict: Verdict = "holds"
+    if not claimed.covers(found.point * scale):
+        verdict = "cannot_check" if claimed.meets(found.low * scale, found.high * scale) else "impossible"
+        words += _not_so(claimed) if verdict == "impossible" else ", which the ranges leave open"
+    elif found.low != found.high and not (claimed.covers(found.low * scale) and claimed.covers(found.high * scale)):
+        words += ": at the middles, though the ranges allow more"
+    return Evidence(
+        source="arithmetic",
+        words=words,
+        verdict=verdict,
+        low=found.low * scale,
+        point=found.point * scale,
+        high=found.high * scale,
+        formula=formula,
+        given=given,
+    )
+
+
+def _not_so(claimed: Quantity) -> str:
+    if claimed.relation == "!=":
+        return ", just what it is said not to be"
+    return f", not {claimed_text(claimed)}"
+
+
+def claimed_text(claimed: Quantity) -> str:
+    """The figure as the claim has it, without its tolerance."""
+    scale = claimed.scale
+    if claimed.is_range:
+        return f"{show_number(claimed.low)} to {in_unit(claimed.high * scale, claimed.unit)}"
+    words = {">=": "at least ", ">": "above ", "<=": "at most ", "<": "below "}
+    sign = words.get(claimed.relation, "")
+    return f"{sign}{in_unit(claimed.middle * scale, claimed.unit)}"
+
+
+def break_even(claim: Claim, claimed: Quantity, stated: Mapping[str, Stated]) -> Iterator[Evidence]:
+    """Months, by economics/case.py; then with what ``also`` adds, which the publication left out."""
+    values = {name: _range(value, stated) for name, value in claim.where.items()}
+    found = extremes(values, break_even_months)
+    words = f"{', '.join(f'{name} {_plain(value)}' for name, value in values.items())}: {_shown(found)} months"
+    formula = "(price − resale) / (calls × days × tokens × API price / 10⁶ − electricity)"
+    yield _against(claimed, found, words, formula, _given(claim, stated))
+    if claim.also:
+        more = values | {name: _range(value, stated) for name, value in claim.also.items()}
+        longer = extremes(more, break_even_months)
+        power = extremes(more, electricity_per_month) if "watts" in more and "tps" in more else exactly(0.0)
+        added = ", ".join(f"{name} {_plain(value)}" for name, value in more.items() if name not in values)
+        yield Evidence(
+            source="arithmetic",
+            words=f"left out: {added}. With them electricity is {_shown(power)} USD/month while it computes, and it "
+            f"takes {in_unit(longer.point, 'months')} ({in_unit(longer.low, 'months')} to "
+            f"{in_unit(longer.high, 'months')})",
+            low=longer.low,
+            point=longer.point,
+            high=longer.high,
+            formula=formula,
+        )
+
+
+def accuracy_difference(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
+    """Whether so many answers can differ by that much; and what no difference among them would have shown."""
+    assert claim.items is not None
+    assert claim.samples is not None
+    answers = claim.items * claim.samples
+    step = 1 / answers
+    possible = [count * step for count in range(answers + 1) if claimed.covers(count * step)]
+    bound = 1 - SIGNIFICANCE**step
+    words = (
+        f"{claim.items} items × {claim.samples} samples = {answers} answers a side: accuracies differ in steps of "
+        f"{significant(100 * step)} points"
+    )
+    words += (
+        f"; among these are {', '.join(significant(100 * each) for each in possible[:4])}"
+        if possible
+        else f", so never by {claimed_text(claimed)}"
+    )
+    yield Evidence(
+        source="arithmetic",
+        words=f"{words}. No difference in {answers} answers leaves one of up to {100 * bound:.0f} points open",
+        verdict="cannot_check" if possible else "impossible",
+        point=step,
+        high=bound,
+        formula="1 / answers; 1 − 0.05^(1 / answers), the exact 95 % bound where none of them differs",
+    )
+
+
+def _inputs(claim: Claim, stated: Mapping[str, Stated]) -> dict[str, float | str]:
+    """Every name that the sum may use: constants, and claims by their id."""
+    return {**{name: name for name, each in stated.items() if each.figure is not None}, **claim.where}
+
+
+def _range(value: float | str, stated: Mapping[str, Stated]) -> Range:
+    return exactly(float(value)) if isinstance(value, (int, float)) else _own_range(stated[value])
+
+
+def _own_range(one: Stated) -> Range:
+    """A claim's figure in its published unit."""
+    assert one.figure is not None
+    figure = one.figure
+    return exactly(figure.low) if figure.low == figure.high else between(figure.low, figure.high, figure.middle)
+
+
+def _plain(value: Range) -> str:
+    return show_number(value.point) if value.certain else f"{show_number(value.low)}–{show_number(value.high)}"
+
+
+def _shown(value: Range) -> str:
+    """A result; of ranges the middles' and, in brackets, how far they reach."""
+    if value.certain:
+        return show_number(value.point)
+    return f"{show_number(value.point)} ({show_number(value.low)}–{show_number(value.high)})"
+
+
+def _given(claim: Claim, stated: Mapping[str, Stated]) -> tuple[Given, ...]:
+    used = [*claim.of, *(value for value in claim.where.values() if isinstance(value, str))]
+    if claim.expression is not None:
+        from bakeoff.analysis.claims.expression import names
+
+        used += sorted(names(parse_expression(claim.expression)) - claim.where.keys())
+    numbers = {name: value for name, value in claim.where.items() if not isinstance(value, str)}
+    return (
+        *(Given(name=name, value=stated[name].claim.claimed, source="claim of the same file") for name in used),
+        *(Given(name=name, value=f"{value:g}", source="stated with the claim") for name, value in numbers.items()),
+    )

@@ -1,0 +1,230 @@
+"""Claims read from TOML: those in the package by name, others by file. Every error names its line and column.
+
+A file of claims is somebody else's text: it names hardware and models of the catalogue only, and nothing in it is
+run, opened or fetched.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from bakeoff.analysis.claims.claim import ANY, METRICS, Claim, Claims, ClaimSet, Conditions, Stated
+from bakeoff.analysis.claims.expression import Node, names, parse_expression
+from bakeoff.analysis.claims.quantity import Quantity, parse_quantity
+from bakeoff.analysis.claims.subject import quant_of
+from bakeoff.economics.case import NAMES as INPUTS
+from bakeoff.errors import FileError, UsageError
+from bakeoff.hardware.catalogue import find_machine
+from bakeoff.models.catalogue import find
+from bakeoff.units import plain_text
+from bakeoff.workload.suite_errors import told
+from bakeoff.workload.toml_places import Path as Place
+from bakeoff.workload.toml_places import Places
+
+LARGEST_BYTES = 1 << 20
+NOUN = "file of claims"
+_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+def built_in() -> list[str]:
+    """The names of the files in the package."""
+    folder = resources.files("bakeoff.analysis.claims").joinpath("sets")
+    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+
+
+def read_claims(text: str) -> Claims:
+    """The claims of that name in the package, else in that file. Raises UsageError and FileError."""
+    if text in built_in():
+        file = resources.files("bakeoff.analysis.claims").joinpath("sets", f"{text}.toml")
+        return parse_claims(text, file.read_text(encoding="utf-8"))
+    shown = plain_text(text)[:200]
+    try:
+        path = Path(text).expanduser()
+        if path.stat().st_size > LARGEST_BYTES:
+            raise FileError(f"{shown} is larger than {LARGEST_BYTES} bytes: not a file of claims.")
+        content = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        near = difflib.get_close_matches(text, built_in(), 1, 0.5)
+        hint = f"Did you mean {near[0]}?" if near else f"In the package: {', '.join(built_in())}."
+        raise UsageError(f"There are no claims and no file {shown}. {hint}") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        why = "it is not UTF-8 text" if isinstance(error, UnicodeError) else getattr(error, "strerror", None) or error
+        raise FileError(f"Cannot read the claims {shown}: {why}.") from error
+    return parse_claims(plain_text(path.name), content)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a file of claims, for editors."""
+    return msgspec.json.schema(ClaimSet)
+
+
+def parse_claims(name: str, text: str) -> Claims:
+    """The claims of a text, each made complete. Raises UsageError with line and column."""
+    return _Reader(name, text).claims()
+
+
+class _Reader:
+    """One text of claims, and where in it everything stands."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self._name = name
+        try:
+            content = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(_no_toml(name, text, str(error))) from error
+        except RecursionError as error:
+            raise UsageError(f"{name} is nested too deeply for a file of claims.") from error
+        self._places = Places(text)
+        try:
+            self._about = msgspec.convert(content, ClaimSet)
+        except msgspec.ValidationError as error:
+            raise self._wrong(*told(str(error), ClaimSet, NOUN)) from error
+        self._known = {claim.id: claim for claim in self._about.claims}
+
+    def claims(self) -> Claims:
+        """Every claim, checked alone and then against those that it names."""
+        stated: dict[str, Stated] = {}
+        for number, claim in enumerate(self._about.claims):
+            if claim.id in stated:
+                raise self._wrong(
+                    ("claims", number, "id"), f"there is another claim {claim.id!r}: name this otherwise."
+                )
+            stated[claim.id] = Stated(claim=self._complete(claim), figure=self._figure(number, claim))
+        for number, one in enumerate(stated.values()):
+            self._check_subject(number, one.claim)
+            self._check_others(number, one.claim, stated)
+        return Claims(name=self._name, about=self._about, stated=stated)
+
+    def _wrong(self, path: Place, sentence: str, key: bool = False) -> UsageError:
+        line, column = self._places.key(path) if key else self._places.value(path)
+        return UsageError(f"{self._name}, line {line}, column {column}: {sentence}")
+
+    def _complete(self, claim: Claim) -> Claim:
+        """The claim, with the file's conditions where it has none of its own."""
+        common = {
+            field: value
+            for field in Conditions.__struct_fields__
+            if getattr(claim, field) is None and (value := getattr(self._about.conditions, field)) is not None
+        }
+        split = {"gpu_layers", "gpu_share"}
+        if any(getattr(claim, field) is not None for field in split):
+            common = {field: value for field, value in common.items() if field not in split}
+        return structs.replace(claim, **common)
+
+    def _figure(self, number: int, claim: Claim) -> Quantity | None:
+        rule, place = METRICS[claim.metric], ("claims", number, "claimed")
+        if not rule.dimension:
+            if rule.words and claim.claimed not in rule.words:
+                raise self._wrong(place, f"{claim.metric} is one of: {', '.join(rule.words)}.")
+            return None
+        try:
+            figure = parse_quantity(claim.claimed)
+        except UsageError as error:
+            raise self._wrong(place, str(error)) from error
+        wanted = rule.dimension
+        if wanted not in (ANY, figure.dimension) and not (wanted == "money*" and figure.dimension.startswith("money")):
+            kind = wanted.removesuffix("*")
+            raise self._wrong(
+                place, f"{claim.metric} is measured in {kind}, and {figure.unit!r} is {figure.dimension}."
+            )
+        return figure
+
+    def _check_subject(self, number: int, claim: Claim) -> None:
+        """What the metric needs is there, and is known by that name."""
+        for key in METRICS[claim.metric].needs:
+            if not getattr(claim, key):
+                raise self._wrong(
+                    ("claims", number), f"{claim.metric} needs the key {key!r}: {claim.id} has none.", True
+                )
+        if claim.metric == "size_ratio" and not (claim.model or claim.models):
+            raise self._wrong(("claims", number), f"{claim.metric} needs the key 'model' or 'models'.", True)
+        if claim.metric == "method" and self._about.protocol is None:
+            raise self._wrong(("claims", number), "a claim about the method needs the table [protocol].", True)
+        if claim.gpu_layers is not None and claim.gpu_share is not None:
+            raise self._wrong(("claims", number, "gpu_share"), "say gpu_layers or gpu_share, not both.", True)
+        for key, known in (("hardware", find_machine), ("model", find), ("quant", quant_of), ("against", quant_of)):
+            value = getattr(claim, key)
+            if value is None or (key == "quant" and value == ANY and claim.metric == "fits"):
+                continue
+            self._known_as(("claims", number, key), known, value)
+        for key, known in (("among", find_machine), ("models", find)):
+            for place, value in enumerate(getattr(claim, key)):
+                self._known_as(("claims", number, key, place), known, value)
+        if claim.metric == "recommended":
+            self._known_as(("claims", number, "claimed"), quant_of, claim.claimed)
+        for place, reference in enumerate(claim.references):
+            self._known_as(("claims", number, "references", place, "value"), parse_quantity, reference.value)
+
+    def _known_as(self, place: Place, known: Any, value: str) -> None:
+        try:
+            known(value)
+        except UsageError as error:
+            raise self._wrong(place, str(error)) from error
+
+    def _check_others(self, number: int, claim: Claim, stated: dict[str, Stated]) -> None:
+        """What it names of other claims is there, and is of a kind that can be used so."""
+        for key in ("of", "commands"):
+            for place, other in enumerate(getattr(claim, key)):
+                self._is_there(("claims", number, key, place), other)
+        if claim.metric == "ratio":
+            self._check_ratio(number, claim, stated)
+        for place, other in enumerate(claim.commands):
+            if self._known[other].metric != "command":
+                raise self._wrong(("claims", number, "commands", place), f"{other!r} is no command.")
+        for key in ("where", "also"):
+            for name, value in getattr(claim, key).items():
+                if isinstance(value, str):
+                    self._has_figure(("claims", number, key, name), value, stated)
+                if claim.metric == "break_even" and name not in INPUTS:
+                    near = difflib.get_close_matches(name, INPUTS, 1, 0.5)
+                    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(INPUTS)}."
+                    raise self._wrong(("claims", number, key, name), f"break_even takes no {name!r}. {hint}", True)
+        if claim.expression is not None:
+            self._check_sum(number, claim, stated)
+
+    def _check_ratio(self, number: int, claim: Claim, stated: dict[str, Stated]) -> None:
+        place = ("claims", number, "of")
+        if len(claim.of) != 2:
+            raise self._wrong(place, "a ratio is of two claims: the upper and the lower.")
+        for other in claim.of:
+            self._has_figure(place, other, stated)
+        upper, lower = (figure for other in claim.of if (figure := stated[other].figure) is not None)
+        if upper.dimension != lower.dimension:
+            raise self._wrong(place, f"units are mixed: {upper.dimension} over {lower.dimension} is no ratio.")
+
+    def _check_sum(self, number: int, claim: Claim, stated: dict[str, Stated]) -> None:
+        place = ("claims", number, "expression")
+        try:
+            node: Node = parse_expression(claim.expression or "")
+        except UsageError as error:
+            raise self._wrong(place, str(error)) from error
+        for name in sorted(names(node) - claim.where.keys()):
+            self._has_figure(place, name, stated)
+
+    def _is_there(self, place: Place, other: str, also: Iterable[str] = ()) -> None:
+        if other not in self._known:
+            near = difflib.get_close_matches(other, [*self._known, *also], 1, 0.5)
+            hint = f"Did you mean {near[0]!r}?" if near else "Give it a claim of its own, or a number under 'where'."
+            raise self._wrong(place, f"there is no claim {other!r}. {hint}")
+
+    def _has_figure(self, place: Place, other: str, stated: dict[str, Stated]) -> None:
+        self._is_there(place, other)
+        figure = stated[other].figure
+        if figure is None or figure.relation in (">=", ">", "<=", "<", "!="):
+            raise self._wrong(place, f"{other!r} claims no number to reckon with.")
+
+
+def _no_toml(name: str, text: str, message: str) -> str:
+    match = _TOML_PLACE.search(message)
+    line, column = (match[1], match[2]) if match and match[1] else (text.count("\n") + 1, len(text.split("\n")[-1]) + 1)
+    what = plain_text(_TOML_PLACE.sub("", message))
+    return f"{name}, line {line}, column {column}: this is not TOML: {what[:1].lower()}{what[1:200]}."
