@@ -42,9 +42,10 @@ def list_settings(as_json: bool = False) -> None:
     for name, value in values.items():
         click.echo(f"{name} = {_shown(value)}")
     click.echo("\nTo be set with 'bakeoff config set KEY VALUE', * being a name:")
-    width = max(map(len, KEYS))
-    for name, (_, what) in KEYS.items():
-        click.echo(f"  {name:<{width}}  {what}")
+    formatter = click.HelpFormatter(width=80)
+    with formatter.indentation():
+        formatter.write_dl([(name, what) for name, (_, what) in KEYS.items()])
+    click.echo(formatter.getvalue(), nl=False)
 
 
 @command.command("get")
