@@ -59,10 +59,13 @@ def prices(own: Iterable[str] = ()) -> list[Price]:
 
 
 def price_of(name: str) -> Price | None:
-    """The price of the hardware that a name means; None where none is known."""
+    """The price of the hardware that a name means, of just that memory size; None where none is known."""
     wanted = parse_name(name)
-    found = [price for price in (*_configured(read_settings()), *_listed()) if parse_name(price.hardware) == wanted]
-    return found[0] if found else None
+    for price in (*_configured(read_settings()), *_listed()):
+        own = parse_name(price.hardware)
+        if (own.key, own.memory_gb) == (wanted.key, wanted.memory_gb) and own.cores in (None, wanted.cores):
+            return price
+    return None
 
 
 def _listed() -> Iterable[Price]:
