@@ -147,6 +147,39 @@ def test_too_high_a_rate_is_stopped_and_said_to_be_too_high(bakeoff: Bakeoff, ow
     assert the_run(own_home).cell_ends[0].by == "overload"
 
 
+# Suites
+
+
+def a_suite(folder: Path, subject: str, settings: str = "") -> str:
+    path = folder / "mine.toml"
+    workload = '{ name = "count", prompt = "Count." }'
+    path.write_text(f"subjects = ['{subject}']\nworkloads = [{workload}]\n[settings]\nmax_tokens = 20\n{settings}")
+    return str(path)
+
+
+def test_one_stream_among_several_numbers_in_a_suite_is_measured_as_they_are(bakeoff: Bakeoff, tmp_path: Path) -> None:
+    suite = a_suite(tmp_path, scripted(tmp_path), "concurrency = [1, 2]")
+    document = bakeoff.document("run", "--suite", suite, "--runs", "2", "--no-anchors")
+    assert [cell["load"]["windows"] for cell in document["cells"]] == [2, 2]
+    assert document["sweeps"][0]["cells"] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loads"),
+    [
+        (["--concurrency", "2,3", "--slo", "ttft=1s"], [(2, None), (3, None)]),
+        (["--rate", "2,3", "--requests", "20"], [(1, 2.0), (1, 3.0)]),
+    ],
+)
+def test_the_command_line_goes_before_what_a_suite_says_of_the_load(
+    arguments: list[str], loads: list[Any], bakeoff: Bakeoff, tmp_path: Path
+) -> None:
+    suite = a_suite(tmp_path, scripted(tmp_path), "concurrency = 7")
+    document = bakeoff.document("run", "--suite", suite, *arguments, "--runs", "2", "--no-anchors")
+    work = [cell["workload"] for cell in document["cells"]]
+    assert [(each["concurrency"], each["rate_rps"]) for each in work] == loads
+
+
 # What cannot be asked for
 
 

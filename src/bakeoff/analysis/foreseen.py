@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bakeoff.models.architecture import Architecture
     from bakeoff.models.quants import TensorSpec
     from bakeoff.results.records import Figure
-from bakeoff.workload.asked import Asked
+    from bakeoff.workload.asked import Asked
 
 LETTERS_A_TOKEN = (3.0, 4.0, 5.0)
 """Of a prompt in words whose length nobody has counted: least, usual, most. Assumed."""

@@ -92,9 +92,7 @@ def load_options(command: _F) -> _F:
 
 def is_load(options: dict[str, Any]) -> bool:
     """Whether many requests at once were asked for. Raises UsageError where an option of theirs stands alone."""
-    if options["concurrency"] and options["rates"]:
-        raise UsageError("--concurrency and --rate exclude each other: requests that are due at a rate wait for no "
-                         "stream.")  # fmt: skip
+    _check_one_of_both(options)
     if options["arrival"] and not options["rates"]:
         raise UsageError("--arrival says how requests come at a rate: add --rate.")
     found = bool(options["concurrency"] or options["rates"])
@@ -102,6 +100,29 @@ def is_load(options: dict[str, Any]) -> bool:
         if options[name] and not found:
             raise UsageError(f"--{name} is for many requests at once: add --concurrency or --rate.")
     return found
+
+
+def _check_one_of_both(options: dict[str, Any]) -> None:
+    if options["concurrency"] and options["rates"]:
+        raise UsageError("--concurrency and --rate exclude each other: requests that are due at a rate wait for no "
+                         "stream.")  # fmt: skip
+
+
+def load_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """What the command line says of a suite's load. Raises UsageError."""
+    from msgspec import structs
+
+    from bakeoff.workload.suite import Limits
+
+    _check_one_of_both(options)
+    streams = [1] if options["rates"] else list(options["concurrency"] or ())
+    return {
+        "concurrency": streams or None,
+        "rate_rps": list(options["rates"] or ()) or None,
+        "arrival": options["arrival"],
+        "requests": options["requests"],
+        "slo": Limits(**structs.asdict(options["slo"])) if options["slo"] else None,
+    }
 
 
 def under_load(asked: tuple[Asked, ...], options: dict[str, Any]) -> tuple[Asked, ...]:

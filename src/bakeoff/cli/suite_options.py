@@ -77,25 +77,29 @@ def suite_plan(
     )
     (base,) = settings_of({**options, "context": None, "gpu_layers": None})
     found = starts(file, choice)
-    wanted = named([(parse_subject(start.subject), _options(base, start)) for start in found])
+    wanted = named([(parse_subject(start.subject), _options(base, start, options["parallel"])) for start in found])
     entrants = [Entrant(subject, engine, start.asked) for (subject, engine), start in zip(wanted, found, strict=True)]
     return Plan(tuple(entrants), _protocol(file.suite.measuring, options, given))
 
 
-def _options(base: EngineOptions, start: Any) -> EngineOptions:
+def _options(base: EngineOptions, start: Any, parallel: int | None) -> EngineOptions:
     from msgspec import structs
 
     from bakeoff.cli.engine_options import with_context
     from bakeoff.workload.asked import Asked
 
     options = structs.replace(
-        base, context=start.context or Asked().context, gpu_layers=start.gpu_layers, parallel=start.parallel
+        base,
+        context=start.context or Asked().context,
+        gpu_layers=start.gpu_layers,
+        parallel=parallel or start.parallel,
     )
     return with_context(start.subject, options, start.context)
 
 
 def _settings(options: dict[str, Any], given: Callable[[str], bool]) -> Settings:
     """What the command line says of a suite's settings."""
+    from bakeoff.cli.load_options import load_settings
     from bakeoff.workload.suite import Sampling, Settings
 
     layers = [{None: "auto", -1: "all"}.get(count, count) for count in options["gpu_layers"] or ()]
@@ -105,6 +109,7 @@ def _settings(options: dict[str, Any], given: Callable[[str], bool]) -> Settings
         cache=options["cache"] if given("cache") else None,
         sampling=Sampling(temperature=options["temperature"]) if given("temperature") else None,
         gpu_layers=layers or None,
+        **load_settings(options),
     )
 
 
