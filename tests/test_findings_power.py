@@ -82,6 +82,12 @@ CASES: Cases = {
          cell([trial(joules(5))])),
         (cell([trial(joules(5)), a_trial()]), "warning", "gpu: no energy of 1 of 2 trials", cell([a_trial()])),
     ],
+    power.phase_energy_withheld: [
+        (cell([trial(joules(5), joules(None, phase="prefill", detail="GPU 0; 90 ms are too short"))]), "info",
+         "gpu: no energy of prefill alone: 90 ms are too short", cell([trial(joules(5), joules(1, phase="prefill"))])),
+        (cell([trial(joules(5, "wall"), joules(None, "wall", phase="decode"), joules(5))]), "info",
+         "wall: no energy of decode alone", cell([trial(joules(None), joules(None, phase="decode"))])),
+    ],
     power.idle_gpu_counted: [
         (two_gpus(51), "info", r"of 2 GPUs, GPU 1 \(51\.0 W\)", two_gpus(300)),
     ],

@@ -86,6 +86,7 @@ CHECKS: tuple[Check, ...] = (
     tokens.itl_unknown,
     tokens.prefill_lower_bound,
     memory.memory_preallocated,
+    power.phase_energy_withheld,
     power.idle_gpu_counted,
     power.meter_failed,
     power.one_reading_for_all,

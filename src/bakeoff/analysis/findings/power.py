@@ -51,6 +51,22 @@ def energy_withheld(cell: Cell) -> Finding | None:
     return None
 
 
+def phase_energy_withheld(cell: Cell) -> Finding | None:
+    """The energy of prefill or decode alone is not known, since some of them were too short for the meter."""
+    for scope in reversed(scopes_of(cell.ok)):
+        phases = {name: _why_not(cell, scope, name) for name in ("prefill", "decode")}
+        short = {name: why for name, why in phases.items() if why}
+        if short:
+            return Finding(
+                code="phase_energy_withheld",
+                severity="info",
+                evidence=f"{scope}: no energy of {' or '.join(short)} alone: {next(iter(short.values()))}",
+                advice="The whole answer's energy stands. A longer prompt (--shape pp4096) makes a prefill that can be "
+                "told, and --max-tokens a decode.",
+            )
+    return None
+
+
 def power_source_changed(cell: Cell) -> Finding | None:
     """A laptop went from mains to battery, or back, within a trial."""
     changed = [each for each in cell.watched if any("battery to mains" in reading.detail for reading in each.readings)]
@@ -151,8 +167,17 @@ def _is_broken(state: MeterState) -> bool:
     return state.state in ("denied", "failed")
 
 
-def _withheld(reading: Reading, scope: str) -> bool:
-    return (reading.scope, reading.quantity, reading.phase) == (scope, "energy_j", "trial") and reading.value is None
+def _withheld(reading: Reading, scope: str, phase: str = "trial") -> bool:
+    return (reading.scope, reading.quantity, reading.phase) == (scope, "energy_j", phase) and reading.value is None
+
+
+def _why_not(cell: Cell, scope: str, phase: str) -> str | None:
+    """Why a phase has no energy where its trial has."""
+    for trial in cell.ok:
+        without = [reading for reading in trial.readings if _withheld(reading, scope, phase)]
+        if without and spent(trial, cell.metered, scope) is not None:
+            return _reason(without[0])
+    return None
 
 
 def _reason(reading: Reading) -> str:
