@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from bakeoff.measurement.metrics import client_decode_parts, ttft_s
 from bakeoff.results.records import CellOpened, Trial, Window
 from bakeoff.run.plan import MOST_SUSTAINED
+from bakeoff.run.quality import Progress as Progressed
 from bakeoff.units import bytes_text, plain_text, seconds_text, significant
 
 
@@ -39,6 +40,7 @@ class LiveProgress:
         self._stage: TaskID | None = None
         self._cells: dict[int, tuple[TaskID, str, int | None]] = {}
         self._names: dict[int, str] = {}
+        self._answering: tuple[TaskID, str] | None = None
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -99,6 +101,18 @@ class LiveProgress:
         self._bar.update(task, advance=1, detail=detail)
         self._say(f"{name}: window {window.index + 1}{_of(total)}: {detail}")
 
+    def answered(self, progress: Progressed) -> None:
+        """An answer is graded: the verdict, the accuracy so far, and about how long the rest will take."""
+        self._end_stage()
+        name = plain_text(progress.subject)
+        if self._answering is None or self._answering[1] != name:
+            if self._answering is not None:
+                self._bar.remove_task(self._answering[0])
+            self._answering = (self._bar.add_task(name, total=progress.total, detail=""), name)
+        detail = plain_text(f"{progress.answer.item}: {progress.answer.verdict}{_so_far(progress)}")
+        self._bar.update(self._answering[0], completed=progress.done, detail=detail)
+        self._say(f"{name}: answer {progress.done} of {progress.total}: {detail}")
+
     def _say(self, line: str) -> None:
         if not self._console.is_terminal:
             self._console.print(line, markup=False, soft_wrap=True)
@@ -116,6 +130,17 @@ class LiveProgress:
 
 def _of(total: int | None) -> str:
     return f" of {total}" if total is not None else ""
+
+
+def _so_far(progress: Progressed) -> str:
+    found = progress.accuracy
+    so_far = ""
+    if found is not None:
+        bounds = "" if found.low is None or found.high is None else f" ({found.low:.0%}–{found.high:.0%})"
+        so_far = f" · {found.point:.0%} right so far{bounds}"
+    cut = f" · {progress.truncated} cut" if progress.truncated else ""
+    left = f" · about {seconds_text(progress.left_s, 2)} left" if progress.left_s else ""
+    return f"{so_far}{cut}{left}"
 
 
 def _detail(trial: Trial) -> str:

@@ -17,6 +17,7 @@ VERBS = {
     "demo": "Measure a small real model and a synthetic R1 distill on this machine.",
     "doctor": "What is this machine, which engines are ready, what is missing?",
     "plan": "What fits, how fast, and which quantization do I take?",
+    "quality": "Are the answers right, and does the quantization cost any?",
     "run": "How fast is it really, with how much memory?",
     "runs": "List, show, resume and export what was measured.",
     "setup": "The exact steps from a bare machine to a first measurement, as a script.",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from bakeoff.results.records import Host, Run
     from bakeoff.run.file import RunFile
     from bakeoff.run.plan import Plan
+    from bakeoff.run.quality import Answerer
+    from bakeoff.run.quality_plan import Quality
 
 
 def measure(plan: Plan, as_json: bool, left_out: Sequence[tuple[str, str]] = ()) -> int:
@@ -70,6 +72,7 @@ def _do(plan: Plan, file: RunFile, host: Host, as_json: bool, before: Run | None
             predictor,
             before,
             Metering(plan.meters, ask=partial(_ask, live) if sys.stdin.isatty() else None),
+            _answerer(plan.quality, live, before) if plan.quality is not None else None,
         )
     if errors and not file.written:
         for error in errors[:-1]:
@@ -77,6 +80,18 @@ def _do(plan: Plan, file: RunFile, host: Host, as_json: bool, before: Run | None
         raise errors[-1]
     code = show_run(file.path, as_json)
     return 1 if errors else code
+
+
+def _answerer(quality: Quality, live: LiveProgress, before: Run | None) -> Answerer:
+    """Who puts the tasks: those that the run's file holds already, else those of the sets."""
+    from bakeoff.quality.grading.grade import graders
+    from bakeoff.quality.sandbox.choose import best_sandbox
+    from bakeoff.run.quality import Answerer
+    from bakeoff.run.quality_plan import task_set, tasks_of
+
+    sandbox = best_sandbox()
+    held = before.task_sets[0] if before is not None and before.task_sets else None
+    return Answerer(held or task_set(quality, tasks_of(quality), sandbox.name), graders(sandbox), live.answered, before)
 
 
 def _ask(live: LiveProgress, question: str) -> str:

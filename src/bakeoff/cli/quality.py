@@ -1,0 +1,136 @@
+"""``bakeoff quality``: are the answers right, and does the quantization cost any?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bakeoff.cli.engine_options import engine_options, named, settings_of
+from bakeoff.cli.meter_options import meter_options, meters_of
+from bakeoff.cli.run import ShareType, measuring_options
+from bakeoff.errors import UsageError
+
+if TYPE_CHECKING:
+    from bakeoff.run.plan import Plan
+    from bakeoff.run.quality_plan import Quality
+
+
+@click.command("quality", short_help="Are the answers right, and does the quantization cost any?")
+@click.argument("subjects", nargs=-1, metavar="SUBJECT…")
+@click.option("--tasks", metavar="SET[,SET]|FILE", default="standard", show_default=True,
+              help="Sets of tasks by their names, or a file of one's own (JSON Lines).")  # fmt: skip
+@click.option("--items", type=click.IntRange(1, 100_000), help="So many of each set; else all.")
+@click.option("--samples", type=click.IntRange(1, 1000), default=1, show_default=True, help="Answers to each task.")
+@click.option("--max-tokens", type=click.IntRange(1, 1_000_000), help="Most tokens of an answer, reasoning and all; "
+              "else as many as the slowest subject makes in ten minutes, 32768 at most.")  # fmt: skip
+@click.option("--temperature", type=click.FloatRange(0, 5), help="[default: 0.6, with top-p 0.95]")
+@click.option("--greedy", is_flag=True, help="Always the likeliest token: what repeats, not how good it is.")
+@click.option("--resume", is_flag=False, flag_value="", default=None, metavar="[RUN]",
+              help="Go on with an interrupted run, the newest if none is named.")  # fmt: skip
+@click.option("--reference", metavar="SUBJECT", help="What the others are held against; else the first.")
+@click.option("--margin", type=ShareType(), help="Accuracies that differ by less, such as 3%, are equivalent.")
+@click.option("--price-per-hour", type=click.FloatRange(0, 1e6), metavar="DOLLARS",
+              help="What an hour of this machine costs, for the price of a right answer.")  # fmt: skip
+@engine_options
+@meter_options
+@measuring_options
+def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any) -> int:
+    """Put tasks to SUBJECTs, each written ENGINE:MODEL[@QUANT], and grade the answers.
+
+    \b
+      bakeoff quality llamacpp:smollm2 --tasks article-train --samples 4
+      bakeoff quality llamacpp:r1-7b-Q8_0.gguf llamacpp:r1-7b-Q4_K_M.gguf --samples 4
+      bakeoff quality ollama:r1-7b@q8_0 ollama:r1-7b@q4_K_M --items 100 --margin 3%
+      bakeoff quality openai:NAME --url http://127.0.0.1:8000 --tasks mine.jsonl
+
+    Every answer is saved at once. Several subjects get the same tasks and seeds, one after the other, and are compared
+    task by task.
+    """
+    from bakeoff.cli.measuring import measure
+
+    if options["resume"] is not None:
+        return _resume(subjects, options["resume"], as_json)
+    options["seed"] = seed
+    return measure(_plan(subjects, options), as_json)
+
+
+def _resume(subjects: tuple[str, ...], run: str, as_json: bool) -> int:
+    """The run that is named, or the newest unfinished one with tasks."""
+    from bakeoff.cli.measuring import resume
+    from bakeoff.cli.show import show_run
+    from bakeoff.folders import runs_folder
+    from bakeoff.hardware.host import this_host
+    from bakeoff.results.runfile import read_run
+    from bakeoff.results.store import find_run, readable_runs
+    from bakeoff.run.resume import is_finished, newest_unfinished
+
+    if subjects:
+        raise UsageError("--resume goes on with what the run was to do: leave the subjects out.")
+    folder = runs_folder()
+    if run:
+        path = find_run(folder, run)
+        return show_run(path, as_json) if is_finished(read_run(path)) else resume(path, as_json)
+    asked = [(path, each) for path, each in readable_runs(folder)[0] if (each.started.plan or {}).get("quality")]
+    unfinished = newest_unfinished(asked, this_host())
+    if unfinished is not None:
+        return resume(unfinished, as_json)
+    if not asked:
+        raise UsageError("There is no run with answers to go on with. Make one with: bakeoff quality SUBJECT")
+    return show_run(asked[-1][0], as_json)
+
+
+def _plan(subjects: tuple[str, ...], options: dict[str, Any]) -> Plan:
+    """What the command line asks for."""
+    from bakeoff.engines.options import EngineOptions
+    from bakeoff.engines.subjects import parse_subject
+    from bakeoff.run.plan import Entrant, Plan, Protocol
+
+    if not subjects:
+        raise UsageError("Name a subject, for instance: bakeoff quality llamacpp:smollm2 --tasks article-train")
+    settings = settings_of({**options, "context": EngineOptions().context})
+    wanted = named([(parse_subject(text), each) for text in subjects for each in settings])
+    texts = [subject.text for subject, _ in wanted]
+    if len(set(texts)) < len(texts):
+        raise UsageError("A subject is named twice: what is compared with itself is the same.")
+    if options["reference"] is not None and options["reference"] not in texts:
+        raise UsageError(f"--reference {options['reference']!r} is none of the subjects. Name one as you wrote it.")
+    entrants = tuple(Entrant(subject, each, ()) for subject, each in wanted)
+    plan = Plan(entrants, Protocol(seed=options["seed"]), meters_of(options))
+    return with_quality(plan, options)
+
+
+def with_quality(plan: Plan, options: dict[str, Any]) -> Plan:
+    """The plan with its tasks, of which it is said how many tokens an answer may have where nobody did."""
+    from msgspec import structs
+
+    return structs.replace(plan, quality=_quality(plan, options))
+
+
+def _quality(plan: Plan, options: dict[str, Any]) -> Quality:
+    from bakeoff.cli.token_budget import token_budget
+    from bakeoff.quality.sampling import TEMPERATURE, TOP_P, Sampling
+    from bakeoff.run.quality_plan import Quality, tasks_of
+
+    if options["greedy"] and (options["temperature"] is not None or options["samples"] > 1):
+        raise UsageError("--greedy answers repeat: leave --temperature and --samples out.")
+    temperature = TEMPERATURE if options["temperature"] is None else options["temperature"]
+    temperature = 0.0 if options["greedy"] else temperature
+    quality = Quality(
+        sets=tuple(dict.fromkeys(name.strip() for name in options["tasks"].split(",") if name.strip())),
+        items=options["items"],
+        sampling=Sampling(
+            samples=options["samples"],
+            max_tokens=options["max_tokens"] or 1,
+            temperature=temperature,
+            top_p=TOP_P if temperature else None,
+            seed=options["seed"],
+        ),
+        reference=options["reference"],
+        margin=options["margin"],
+        price_per_hour=options["price_per_hour"],
+    )
+    if not quality.sets:
+        raise UsageError("--tasks names no set. Leave it out for the standard one.")
+    prompts = [task.prompt for task in tasks_of(quality)]
+    return quality if options["max_tokens"] else token_budget(plan, quality, prompts)
