@@ -8,19 +8,17 @@ import click
 
 from bakeoff.cli.engine_options import engine_options, named, settings_of
 from bakeoff.cli.meter_options import meter_options, meters_of
+from bakeoff.cli.quality_options import task_options, with_quality
 from bakeoff.cli.run import ShareType, measuring_options
 from bakeoff.errors import UsageError
 
 if TYPE_CHECKING:
     from bakeoff.run.plan import Plan
-    from bakeoff.run.quality_plan import Quality
 
 
 @click.command("quality", short_help="Are the answers right, and does the quantization cost any?")
 @click.argument("subjects", nargs=-1, metavar="SUBJECT…")
-@click.option("--tasks", metavar="SET[,SET]|FILE", default="standard", show_default=True,
-              help="Sets of tasks by their names, or a file of one's own (JSON Lines).")  # fmt: skip
-@click.option("--items", type=click.IntRange(1, 100_000), help="So many of each set; else all.")
+@task_options
 @click.option("--samples", type=click.IntRange(1, 1000), default=1, show_default=True, help="Answers to each task.")
 @click.option("--max-tokens", type=click.IntRange(1, 1_000_000), help="Most tokens of an answer, reasoning and all; "
               "else as many as the slowest subject makes in ten minutes, 32768 at most.")  # fmt: skip
@@ -98,39 +96,3 @@ def _plan(subjects: tuple[str, ...], options: dict[str, Any]) -> Plan:
     entrants = tuple(Entrant(subject, each, ()) for subject, each in wanted)
     plan = Plan(entrants, Protocol(seed=options["seed"]), meters_of(options))
     return with_quality(plan, options)
-
-
-def with_quality(plan: Plan, options: dict[str, Any]) -> Plan:
-    """The plan with its tasks, of which it is said how many tokens an answer may have where nobody did."""
-    from msgspec import structs
-
-    return structs.replace(plan, quality=_quality(plan, options))
-
-
-def _quality(plan: Plan, options: dict[str, Any]) -> Quality:
-    from bakeoff.cli.token_budget import token_budget
-    from bakeoff.quality.sampling import TEMPERATURE, TOP_P, Sampling
-    from bakeoff.run.quality_plan import Quality, tasks_of
-
-    if options["greedy"] and (options["temperature"] is not None or options["samples"] > 1):
-        raise UsageError("--greedy answers repeat: leave --temperature and --samples out.")
-    temperature = TEMPERATURE if options["temperature"] is None else options["temperature"]
-    temperature = 0.0 if options["greedy"] else temperature
-    quality = Quality(
-        sets=tuple(dict.fromkeys(name.strip() for name in options["tasks"].split(",") if name.strip())),
-        items=options["items"],
-        sampling=Sampling(
-            samples=options["samples"],
-            max_tokens=options["max_tokens"] or 1,
-            temperature=temperature,
-            top_p=TOP_P if temperature else None,
-            seed=options["seed"],
-        ),
-        reference=options["reference"],
-        margin=options["margin"],
-        price_per_hour=options["price_per_hour"],
-    )
-    if not quality.sets:
-        raise UsageError("--tasks names no set. Leave it out for the standard one.")
-    prompts = [task.prompt for task in tasks_of(quality)]
-    return quality if options["max_tokens"] else token_budget(plan, quality, prompts)

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from bakeoff.cli.engine_options import engine_options, named, settings_of, with_context
 from bakeoff.cli.load_options import load_options, under_load, with_slots
 from bakeoff.cli.meter_options import meter_options, meters_of
+from bakeoff.cli.quality_options import USUAL, task_options, with_quality
 from bakeoff.cli.suite_options import check_suite_options, suite_options
 from bakeoff.errors import UsageError
 
@@ -118,6 +119,9 @@ def measuring_options(command: _F) -> _F:
 @click.option("--cache", type=click.Choice(["cold", "warm"]), default="cold", show_default=True,
               help="warm: repeat one prompt with the engine's cache left on.")  # fmt: skip
 @click.option("--temperature", type=click.FloatRange(0, 5), default=0.0, show_default=True)
+@click.option("--with-quality", is_flag=True, help="Then put the standard tasks to each subject, as 'bakeoff quality' "
+              "does; --tasks and --items say which.")  # fmt: skip
+@task_options
 @engine_options
 @load_options
 @suite_options
@@ -153,10 +157,16 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
     from bakeoff.cli.suite_options import ask_first, suite_plan
 
     check_suite_options(options)
+    if options["suite"] is not None and options["with_quality"]:
+        raise UsageError("--with-quality does not go with --suite: run 'bakeoff quality' after it.")
     options["seed"] = seed
     meters = meters_of(options)
+    if not options["with_quality"] and (_given("tasks") or _given("items")):
+        raise UsageError("--tasks and --items are for answers: add --with-quality.")
     if options["suite"] is None:
         plan = structs.replace(_plan(subjects, options), meters=meters)
+        if options["with_quality"]:
+            plan = with_quality(plan, {**USUAL, **{name: options[name] for name in ("tasks", "items", "seed")}})
         return show_dry_run(foresee(plan, "this run"), as_json) if options["dry_run"] else measure(plan, as_json)
     plan = suite_plan(subjects, options, _given, lambda: _default_subjects(options["url"]))
     plan = structs.replace(plan, meters=meters)

@@ -37,8 +37,9 @@ def list_runs(as_json: bool) -> None:
                 "file": str(path),
                 "started": run.started.started,
                 "status": run.ended.status if run.ended else "unfinished",
-                "subjects": sorted({cell.subject.text for cell in run.cells}),
+                "subjects": sorted(set(_subjects(run))),
                 "trials": sum(trial.purpose == "timed" for trial in run.trials),
+                "answers": len(run.answers),
             }
             for path, run in runs
         ]
@@ -52,13 +53,19 @@ def list_runs(as_json: bool) -> None:
         click.echo(f"! {plain_text(problem)}", err=True)
 
 
+def _subjects(run: Run) -> list[str]:
+    """Those that were measured, then those that answered."""
+    return [cell.subject.text for cell in run.cells] + [opened.subject.text for opened in run.answering]
+
+
 def _print_row(run: Run) -> None:
     from bakeoff.units import plain_text
 
     status = run.ended.status if run.ended else "unfinished"
-    subjects = ", ".join(dict.fromkeys(cell.subject.text for cell in run.cells))
+    subjects = ", ".join(dict.fromkeys(_subjects(run)))
     trials = sum(trial.purpose == "timed" for trial in run.trials)
-    click.echo(f"{run.started.id}  {status:<11}  {trials:>3} trials  {plain_text(subjects)}")
+    answers = f"  {len(run.answers)} answers" if run.answering else ""
+    click.echo(f"{run.started.id}  {status:<11}  {trials:>3} trials{answers}  {plain_text(subjects)}")
 
 
 @command.command("show")

@@ -34,7 +34,8 @@ def print_quality(summary: QualitySummary, path: str, console: Console) -> None:
 def _parts(summary: QualitySummary, path: str) -> Iterator[RenderableType]:
     started = summary.run.started
     yield Text.assemble(("Bakeoff", "bold"), f" answers of run {one_line(started.id)}")
-    yield Text(host_line(started.host), style="dim")
+    if not summary.run.cells:
+        yield Text(host_line(started.host), style="dim")
     yield Text(asked_words(summary.tasks))
     for item in noted(summary.tasks):
         yield Text(f"· {one_line(item.id)}: {one_line(item.note)}", style="dim")
