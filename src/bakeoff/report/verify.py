@@ -78,6 +78,7 @@ def _claim(name: str, each: Checked) -> dict[str, Any]:
         "engine_version": claim.engine_version,
         "metric": claim.metric,
         "claimed": claim.claimed,
+        "implied": claim.implied,
         "verdict": each.verdict,
         "ends": each.ends,
         "evidence": [_evidence(one) for one in each.evidence],
@@ -149,11 +150,12 @@ def _summary(checked: Sequence[Checked]) -> Text:
 
 def _shown(each: Checked, explain: bool) -> Iterator[RenderableType]:
     claim = each.claim
+    claimed = "implied" if claim.implied else "claimed"
     line = Table.grid()
     line.add_column(width=2)
     line.add_row(Text(_MARKS[each.verdict], _STYLES[each.verdict]), Text(one_line(claim.statement)))
     yield line
-    yield _hanging(Text(f"{claim.id}, claimed: {one_line(claim.claimed)}{_ends(each)}", "dim"), 2)
+    yield _hanging(Text(f"{claim.id}, {claimed}: {one_line(claim.claimed)}{_ends(each)}", "dim"), 2)
     for one in each.evidence if explain else _decisive(each):
         yield _hanging(_sentence(one), 2)
         if explain:

@@ -144,13 +144,15 @@ class Protocol(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 class Claim(Conditions, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """One published figure or statement. Which keys a metric needs, ``METRICS`` says.
 
-    ``note`` is told with the verdict; ``needed`` says what could check it; ``references`` are others' figures.
+    ``implied``: not said in so many words, but needed for what is said. ``note`` is told with the verdict; ``needed``
+    says what could check it; ``references`` are others' figures.
     """
 
     id: Id
     statement: Text
     metric: Metric
     claimed: Text
+    implied: bool = False
     hardware: Short | None = None
     model: Short | None = None
     models: Annotated[list[Short], Meta(max_length=20)] = []

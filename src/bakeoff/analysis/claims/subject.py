@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import accumulate
 
 from bakeoff.analysis.claims.claim import Claim
 from bakeoff.errors import UsageError
@@ -11,6 +12,7 @@ from bakeoff.hardware.machine import Machine
 from bakeoff.models.catalogue import find
 from bakeoff.models.mlx import MLX_TYPES
 from bakeoff.models.recipes import quant_name
+from bakeoff.models.weights import layer_bytes
 from bakeoff.planning.fit import Fit, fit
 from bakeoff.planning.placement import Placement, Work, work
 from bakeoff.planning.sources import Source, sources_of
@@ -18,6 +20,8 @@ from bakeoff.planning.speed import DEPTH_OF_BENCH, Engine
 
 CONTEXT = 4096
 """Of a claim that names none."""
+LEAST_CONTEXT = 512
+"""Of a speed whose claim names none: llama-bench asks for no more."""
 
 
 def quant_of(text: str) -> str:
@@ -88,9 +92,23 @@ def placed(claim: Claim, machine: Machine | None = None, layers: int | None = No
     machine = machine or machine_of(claim)
     layers = layers_on_gpu(claim) if layers is None else layers
     if layers is None:
-        found = fit_of(claim, machine)
+        found = fit_of(claim, machine, claim.context or LEAST_CONTEXT)
         layers = found.gpu_layers if found.fits in ("split", "no") else None
     return Placement(devices=machine.devices, host=machine.host, gpu_layers=layers)
+
+
+def placed_at_best(claim: Claim) -> Placement:
+    """Where its layers lie: as the claim says, else as many on the GPUs as could be, were their memory all for weights.
+
+    What cannot be so fast even then is impossible, whatever the settings.
+    """
+    machine, stated = machine_of(claim), layers_on_gpu(claim)
+    layers = layer_bytes(of_claim(claim).tensors)
+    memory = sum(device.memory_bytes for device in machine.devices)
+    apart = bool(machine.devices) and not any(device.unified for device in machine.devices)
+    if stated is None and apart and sum(layers) > memory:
+        stated = sum(held <= memory for held in accumulate(reversed(layers)))
+    return Placement(devices=machine.devices, host=machine.host, gpu_layers=stated)
 
 
 def depth(claim: Claim) -> int:

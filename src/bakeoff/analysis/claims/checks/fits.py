@@ -60,9 +60,7 @@ def _too_large(claim: Claim, machine: Machine, found: Fit) -> Iterator[Evidence]
     if held > found.usable_bytes:
         without = " without the input embedding" if beside else ""
         more = held > memory
-        room = (
-            f"the {bytes_text(memory)} that there are" if more else f"the {bytes_text(found.usable_bytes)} it may use"
-        )
+        room = f"the {bytes_text(memory)} that there are" if more else f"{bytes_text(found.usable_bytes)} it may use"
         yield Evidence(
             source="arithmetic",
             words=f"the weights alone{without}, {bytes_text(held)}, are more than the {room}",

@@ -9,7 +9,7 @@ from bakeoff.analysis.claims.claim import Claim
 from bakeoff.analysis.claims.expression import show_number
 from bakeoff.analysis.claims.published import published_decode, published_neighbour
 from bakeoff.analysis.claims.quantity import Quantity
-from bakeoff.analysis.claims.subject import depth, engine_of, fit_of, of_claim, placed, work_of
+from bakeoff.analysis.claims.subject import depth, engine_of, fit_of, of_claim, placed, placed_at_best, work_of
 from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict, against_interval, unless_slower
 from bakeoff.hardware.catalogue import known_as
 from bakeoff.planning.placement import Part, Placement, Work, bandwidth_limit_tps, parts
@@ -27,7 +27,7 @@ def decode(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
         yield Evidence(source="predicted", words="the limit and the plan are of one stream; this is of several")
         return
     asked, where = work_of(claim), placed(claim)
-    yield _limit(claim, claimed, asked, where)
+    yield _limit(claim, claimed, asked, placed_at_best(claim))
     yield _predicted(claim, claimed, decode_tps(asked, where, depth(claim), engine_of(claim)), where)
     direct = published_decode(claim, claimed)
     near = direct or published_neighbour(claim, claimed)
@@ -122,7 +122,8 @@ def _where_ends(ends: dict[str, Verdict]) -> str:
 def ttft(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     """The first token: it cannot come before every weight was read once; the plan leaves out server and client."""
     asked, where = work_of(claim), placed(claim)
-    least = 1 / bandwidth_limit_tps(asked, where)
+    best = placed_at_best(claim)
+    least = 1 / bandwidth_limit_tps(asked, best)
     early = claimed.most < least
     yield Evidence(
         source="arithmetic",
@@ -130,7 +131,7 @@ def ttft(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
         verdict="impossible" if early else None,
         low=least,
         formula="seconds ≥ Σ over devices of (bytes read a token / bandwidth)",
-        given=tuple(_given(asked, parts(asked, where))),
+        given=tuple(_given(asked, parts(asked, best))),
     )
     tokens = claim.prompt_tokens or PROMPT
     figure = ttft_s(asked, where, tokens, engine_of(claim))
