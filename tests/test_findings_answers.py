@@ -85,7 +85,8 @@ CASES: Cases = {
             "severe", "2 of 3 trials took up to 9 of 40 prompt tokens",
             cell([a_trial(usage=counted(cached=5))], template_tokens=5),
         ),
-        (cell([a_trial(usage=counted(cached=1))]), "severe", "1 of 1", cell([a_trial(usage=counted(cached=0))])),
+        (cell([a_trial(usage=counted(cached=2))]), "info", "2 of 40", cell([a_trial(usage=counted(cached=0))])),
+        (cell([a_trial(usage=counted(cached=3))]), "severe", "3 of 40", cell([lost])),
         (cell([a_trial(usage=counted(cached=39))], cache="warm"), "info", "39 of 40", cell([a_trial()], cache="warm")),
         (cell([a_trial(usage=counted(prompt=None, cached=39))]), "severe", "up to 39 prompt tokens", cell([lost])),
     ],
@@ -100,7 +101,10 @@ CASES: Cases = {
     tokens.one_piece: [
         (cell([a_trial((100,), usage=counted(64))]), "severe", "1 of 1 answers", cell([a_trial((100, 110))])),
         (cell([a_trial(), a_trial((100, 100))]), "severe", "1 of 2 answers", cell([a_trial((100, 100, 101))])),
-        (cell([a_trial((100, 110), usage=counted(1))]), "severe", "1 of 1 answers", cell([lost])),
+        (
+            cell([a_trial((100, 110), usage=counted(1))]), "severe", "1 of 1 answers",
+            cell([a_trial((100,), usage=counted(1))], max_tokens=1),  # which is what was asked for
+        ),
     ],
     tokens.itl_unknown: [
         (cell([a_trial(usage=counted(5))]), "info", "unknown number of tokens", cell([a_trial(usage=counted(3))])),

@@ -72,6 +72,10 @@ CASES: Cases = {
             "100 tokens/s", cell([a_trial()], size_bytes=2 << 30),
         ),
         (
+            cell([a_trial()], predicted=structs.replace(LIMITED, limit_assumed=True), size_bytes=2 << 30), "info",
+            "if its memory is as slow as was assumed", cell([lost]),
+        ),
+        (
             cell([a_trial()], predicted=ON_GPU, size_bytes=300 << 20), "severe", "100 tokens/s",
             cell([a_trial()], predicted=LIMITED, size_bytes=300 << 20),  # a processor's cache may hold it
         ),

@@ -80,6 +80,22 @@ def test_another_machine_and_a_busy_one_teach_nothing() -> None:
     assert learned([run_of(50.0, others=0.9)], run.started.host) == {}
 
 
+def test_many_streams_at_once_and_answers_of_one_token_do_not_spoil_what_one_stream_taught() -> None:
+    run = run_of(110.0)
+    (alone,) = run.cells
+    crowded = structs.replace(
+        alone, cell=1, workload=structs.replace(alone.workload, name="streams", requests=24, concurrency=8)
+    )
+    one_token = structs.replace(alone, cell=2, workload=structs.replace(alone.workload, name="pp512", max_tokens=1))
+    trials = [
+        *run.trials,
+        *(structs.replace(measured(10.0, index), cell=1) for index in range(5)),
+        *(structs.replace(a_trial([20.0 + index], index=index), cell=2) for index in range(5)),
+    ]
+    both = a_run(cells=[alone, crowded, one_token], trials=trials)
+    assert learned([both], both.started.host)["cpu"].decode == learned([run], run.started.host)["cpu"].decode
+
+
 def test_a_factor_moves_the_figures_and_narrows_their_intervals() -> None:
     machine, arch = find_machine("cpu"), find("r1-7b")
     plain = predict(work(arch, tensors(arch, "Q4_K_M")), placement(machine))

@@ -37,7 +37,7 @@ def learned(runs: Iterable[Run], host: Host) -> dict[DeviceKind, Correction]:
     """What the sound cells of this machine's runs teach, for the processor and for the GPUs.
 
     A machine is the same with the same processor, memory and GPUs. Of cells of one model and quantization the
-    newest counts. Cells with a severe finding, or measured while others had the processor, teach nothing.
+    newest counts. Cells with a severe finding, measured while others had the processor, or under load, teach nothing.
     """
     ratios: dict[DeviceKind, dict[tuple[str, str | None], tuple[float | None, float | None]]] = {"cpu": {}, "gpu": {}}
     for run in runs:
@@ -47,7 +47,9 @@ def learned(runs: Iterable[Run], host: Host) -> dict[DeviceKind, Correction]:
             prediction = cell.opened.predicted
             if prediction is not None and _teaches(cell):
                 model = cell.opened.subject.model
-                ratios[prediction.device][(model.name, model.quant)] = _ratios(cell, prediction)
+                known = ratios[prediction.device].get((model.name, model.quant), (None, None))
+                decode, prefill = _ratios(cell, prediction)
+                ratios[prediction.device][(model.name, model.quant)] = (decode or known[0], prefill or known[1])
     found = {}
     for kind, of_kind in ratios.items():
         decode = [ratio for ratio, _ in of_kind.values() if ratio is not None]
@@ -69,8 +71,14 @@ def same_machine(a: Host, b: Host) -> bool:
 
 
 def _teaches(cell: CellSummary) -> bool:
-    return cell.trials.ok > 1 and all(
-        finding.severity != "severe" and finding.code not in ("busy_host", "wide_interval") for finding in cell.findings
+    alone = cell.opened.workload.requests is None
+    return (
+        alone
+        and cell.trials.ok > 1
+        and all(
+            finding.severity != "severe" and finding.code not in ("busy_host", "wide_interval")
+            for finding in cell.findings
+        )
     )
 
 

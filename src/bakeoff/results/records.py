@@ -46,7 +46,8 @@ class Prediction(Struct, frozen=True, kw_only=True):
     """What the planner said before the first trial, with 80 % intervals.
 
     ``plain_…`` are the points before what earlier runs on this machine taught. No rate of one stream can pass
-    ``limit_tps``, unless the model fits the processor's cache.
+    ``limit_tps``, unless the model fits the processor's cache; ``limit_assumed``: nobody named or measured the
+    bandwidth of the memory that it hangs on.
     """
 
     device: Literal["cpu", "gpu"]
@@ -56,6 +57,7 @@ class Prediction(Struct, frozen=True, kw_only=True):
     plain_prefill_tps: float
     limit_tps: float
     memory_bytes: int
+    limit_assumed: bool = False
 
 
 class Gpu(Struct, frozen=True, kw_only=True):

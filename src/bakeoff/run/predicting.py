@@ -38,8 +38,8 @@ class Predictor:
     def __call__(
         self, weights: Weights, about: Description, workload: Workload, prompt_tokens: int
     ) -> Prediction | None:
-        """None where it is not known what computes."""
-        if about.device == "unknown":
+        """None where it is not known what computes, and under load: what is predicted is one stream alone."""
+        if about.device == "unknown" or workload.requests is not None:
             return None
         on_gpu = about.device == "gpu" and bool(self._machine.devices)
         machine = self._machine if on_gpu else structs.replace(self._machine, devices=())
@@ -59,6 +59,7 @@ class Predictor:
             plain_decode_tps=speed.decode_at_context.point,
             plain_prefill_tps=speed.prefill.point,
             limit_tps=speed.limit_tps,
+            limit_assumed="assumed" in machine.host.described and (not on_gpu or _split(about) is not None),
             memory_bytes=memory.total_bytes,
         )
 

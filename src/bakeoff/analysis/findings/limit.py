@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bakeoff.analysis.findings.base import Cell, Finding
+from bakeoff.analysis.findings.base import Cell, Finding, Severity
 from bakeoff.units import significant
 
 LARGEST_CACHE_BYTES = {"cpu": 1152 << 20, "gpu": 256 << 20}
@@ -15,13 +15,17 @@ def above_limit(cell: Cell) -> Finding | None:
     predicted, figure = cell.opened.predicted, cell.metrics["decode_tps"] or cell.metrics["engine_decode_tps"]
     if predicted is None or figure is None or not _limited(cell) or figure.point <= predicted.limit_tps:
         return None
+    assumed = predicted.limit_assumed
+    severity: Severity = "severe" if (figure.low or figure.point) > predicted.limit_tps else "warning"
     attached = " that the server does not guess ahead (speculative decoding)," * cell.opened.subject.attached
     return Finding(
         code="above_limit",
-        severity="severe" if (figure.low or figure.point) > predicted.limit_tps else "warning",
+        severity="info" if assumed else severity,
         evidence=f"{significant(figure.point)} tokens/s are above the {significant(predicted.limit_tps)} at which this "
-        "machine could read the weights once a token",
-        advice=f"Do not believe it before you know why: check{attached} that the model is the one named, and the "
+        "machine could read the weights once a token" + ", if its memory is as slow as was assumed" * assumed,
+        advice="Measure its bandwidth: bakeoff plan --calibrate."
+        if assumed
+        else f"Do not believe it before you know why: check{attached} that the model is the one named, and the "
         "bandwidth that was reckoned with ('bakeoff plan --calibrate').",
     )
 

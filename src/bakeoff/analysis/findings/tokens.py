@@ -46,7 +46,7 @@ def hidden_reasoning(cell: Cell) -> Finding | None:
 def one_piece(cell: Cell) -> Finding | None:
     """Answers without any time between their tokens."""
     whole = [t for t in cell.ok if metrics.client_decode_parts(t) is None or metrics.tpot_s(t) is None]
-    if not whole:
+    if not whole or cell.opened.workload.max_tokens < 2:
         return None
     return Finding(
         code="one_piece",
