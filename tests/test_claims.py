@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bakeoff.analysis.claims.claim import METRICS
 from bakeoff.analysis.claims.claims_file import built_in, parse_claims, read_claims
 from bakeoff.analysis.claims.command_text import parse_command
 from bakeoff.analysis.claims.expression import evaluate, names, parse_expression, worked_out
 from bakeoff.analysis.claims.quantity import UNITS, in_unit, parse_quantity
+from bakeoff.analysis.claims.verify import verify
 from bakeoff.economics.ranges import between, exactly
 from bakeoff.errors import FileError, UsageError
 
@@ -57,6 +59,8 @@ def test_an_open_side_takes_everything_beyond_it() -> None:
     assert parse_quantity("<=400 GB/s").covers(400e9)
     assert not parse_quantity("!=75 km/h").covers(75)
     assert parse_quantity("!=75 km/h").covers(72)
+    assert parse_quantity(">=90 months").covers(math.inf)
+    assert not parse_quantity("90 months").covers(math.inf)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +189,14 @@ def test_a_sum_comes_out_as_arithmetic_has_it_and_so_does_what_is_shown_of_it(te
         (HEAD + CLAIM + 'metric = "method"\nclaimed = "plain_mean"', "line 4, column 1", "needs the table [protocol]"),
         (HEAD + CLAIM + 'metric = "break_even"\nwhere = { prise = 1 }\nclaimed = "2 months"', "line 8, column 11",
          "break_even takes no 'prise'"),
+        (HEAD + CLAIM + 'metric = "break_even"\nwhere = { hardware_price = 3000 }\nclaimed = "2 months"',
+         "line 8, column 9", "break_even needs 'calls_per_day': calls a day"),
+        (HEAD + CLAIM + 'metric = "break_even"\nwhere = { hardware_price = -3000 }\nclaimed = "2 months"',
+         "line 8, column 28", "hardware_price is -3000: it cannot be negative"),
+        (HEAD + CLAIM + 'metric = "sum"\nexpression = "a"\nwhere = { a = nan }\nclaimed = "2 months"',
+         "line 9, column 15", "a is nan: give a finite number"),
+        (HEAD + CLAIM + 'metric = "answer"\ntask = "article-trian"\nclaimed = "75"',
+         "line 8, column 8", "Did you mean 'article-train'"),
         (HEAD + DECODE + DECODE.replace('"a"', '"b"').replace("90-110 tok/s", "5 GB").replace("decode", "weights")
          + CLAIM.replace('"a"', '"c"') + 'metric = "ratio"\nof = ["a", "b"]\nclaimed = "2 x"', "line 24, column 6",
          "units are mixed: rate over bytes"),
@@ -260,3 +272,21 @@ def test_a_command_that_starts_no_model_is_none_and_open_quotes_are_told() -> No
     assert parse_command("") is None
     with pytest.raises(UsageError, match="cannot be read"):
         parse_command("ollama run 'x")
+
+
+PAGE = (Path(__file__).parent.parent / "docs" / "claims.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_the_page_is_a_file_of_claims_and_comes_to_what_the_page_makes_one_expect() -> None:
+    text = PAGE.split("```toml\n")[1].split("```")[0]
+    found = {each.claim.id: each.verdict for each in verify(parse_claims("page.toml", text))}
+    assert found == {"speed": "impossible", "room": "holds", "twice": "impossible"}
+
+
+def test_the_page_lists_every_metric_with_what_it_needs_and_every_unit() -> None:
+    for name, rule in METRICS.items():
+        words = f": {', '.join(rule.words)}" if rule.words and name != "method" else ""
+        needs = f" {', '.join(rule.needs)} " if rule.needs else " "
+        assert f"| {name} | {rule.what}{words} |{needs}|" in PAGE
+    for word in (*METRICS["method"].words, *UNITS):
+        assert word in PAGE

@@ -13,7 +13,7 @@ from bakeoff.analysis.claims.verify import verify
 ARTICLE = {
     "impossible": """
         decode_4090_70b_q4 decode_m3_70b_q4 together_m3_70b together_4090_70b together_pcie train_hours
-        train_answer train_wrong_answer train_trap accuracy_7b accuracy_14b vllm_14b vllm_smaller_share
+        train_answer train_graded train_wrong_answer train_trap accuracy_7b accuracy_14b vllm_14b vllm_smaller_share
     """,
     "does_not_hold": """
         size_671b_q4 half_byte_671b no_single_machine_671b licence_70b size_7b_f16 size_14b_f16 q8_is_half

@@ -241,3 +241,26 @@ def test_no_published_measurement_passes_the_bandwidth_limit() -> None:
         keys = {"hardware": name, "model": row.model, "quant": row.quant, "engine": "llamacpp"}
         found = one("decode", f"={row.decode_tps} tok/s", **keys)
         assert found.verdict != "impossible", row
+
+
+@pytest.mark.parametrize(
+    ("metric", "claimed", "keys", "verdict"),
+    [
+        ("gpu_memory", "48 GB", {"hardware": "cpu"}, "does_not_hold"),
+        ("download_time", "0 s", {"model": "r1-7b", "quant": "Q8_0"}, "impossible"),
+        ("weights", "0 GB", {"model": "r1-7b", "quant": "Q8_0"}, "does_not_hold"),
+        ("accuracy_difference", ">=1 pp", {"items": 10_000_000, "samples": 10_000_000}, "cannot_check"),
+        ("decode", "0 tok/s", {"hardware": "cpu", "model": "r1-671b", "quant": "4bit", "engine": "mlx"},
+         "does_not_hold"),
+        ("sum", "1 x", {"expression": "1 / (2 - 2)"}, "cannot_check"),
+        ("break_even", "1 months", {"where": {"hardware_price": 0, "calls_per_day": 0, "tokens_out": 1,
+                                              "api_output_price": 0, "tps": 0, "watts": 1}}, "cannot_check"),
+        ("break_even", "1 months", {"where": {"hardware_price": 5, "calls_per_day": 0, "tokens_out": 1,
+                                              "api_output_price": 0}}, "impossible"),
+        ("command", "works", {"command": "vllm serve x --gpu-memory-utilization NaN --max-model-len 9e9"},
+         "cannot_check"),
+        ("command", "works", {"command": "ollama run '"}, "cannot_check"),
+    ],
+)  # fmt: skip
+def test_odd_but_well_formed_claims_are_judged(metric: str, claimed: str, keys: dict[str, Any], verdict: str) -> None:
+    assert one(metric, claimed, **keys).verdict == verdict

@@ -59,7 +59,7 @@ def test_without_an_argument_the_article_is_checked_the_summary_first_and_the_im
 
 def test_a_claim_alone_is_explained_with_formula_inputs_and_their_sources(capsys: pytest.CaptureFixture[str]) -> None:
     text = " ".join(screen(capsys, "--only", "decode_m3_70b_q4").split())
-    assert "1 claim: 0 hold, 0 do not, 1 are impossible" in text
+    assert "1 claim: 0 hold, 0 do not, 1 is impossible" in text
     assert "lower end holds, upper end impossible" in text
     assert "tokens/s ≤ 1 / Σ over devices of (bytes read a token / bandwidth)" in text
     assert "bandwidth of Apple M3 Max 40c: 409.6 GB/s (Apple tech specs" in text

@@ -141,7 +141,7 @@ def _summary(checked: Sequence[Checked]) -> Text:
         ", ",
         (f"{counts['does_not_hold']} do not", "red"),
         ", ",
-        (f"{counts['impossible']} are impossible", "bold red"),
+        (f"{counts['impossible']} {'is' if counts['impossible'] == 1 else 'are'} impossible", "bold red"),
         ", ",
         (f"{counts['cannot_check']} cannot be checked here", "yellow"),
         ".",

@@ -23,8 +23,8 @@ Engine = Literal["llamacpp", "ollama", "vllm", "mlx", "lmstudio"]
 Metric = Literal[
     "decode", "prefill", "ttft", "memory", "weights", "disk", "download_time", "kv_cache", "parameters", "size_ratio",
     "bandwidth", "memory_size", "gpu_memory", "gpu_cores", "fits", "only_fit", "recommended", "bottleneck",
-    "sum", "ratio", "break_even", "accuracy_difference", "power", "price", "command", "commands_cover", "method",
-    "versions", "likeness", "code", "licence", "words",
+    "sum", "ratio", "break_even", "accuracy_difference", "answer", "power", "price", "command", "commands_cover",
+    "method", "versions", "likeness", "code", "licence", "words",
 ]  # fmt: skip
 MethodCheck = Literal[
     "loaded_before_timing", "prompts_evaluated", "prompts_measured", "prompts_as_published", "answers_whole",
@@ -71,6 +71,7 @@ METRICS: dict[str, Rule] = {
     "ratio": Rule(what="the first of two claims over the second", dimension="ratio", needs=("of",)),
     "break_even": Rule(what="months until hardware has cost less than an API", dimension="months", needs=("where",)),
     "accuracy_difference": Rule(what="difference of two accuracies", dimension="points", needs=("items", "samples")),
+    "answer": Rule(what="an answer to a task of the package that is held to be right", needs=("task",)),
     "power": Rule(what="power drawn", dimension="power", needs=("hardware",)),
     "price": Rule(what="a price", dimension="money*"),
     "command": Rule(what="a command that starts or fetches a model", words=("works",), needs=("command",)),
@@ -166,6 +167,7 @@ class Claim(Conditions, kw_only=True, frozen=True, forbid_unknown_fields=True):
     same: Annotated[
         list[Literal["hardware", "model", "quant", "engine", "context", "streams", "scope"]], Meta(max_length=8)
     ] = []
+    task: Short | None = None
     items: Count | None = None
     samples: Count | None = None
     command: Annotated[str, Meta(min_length=1, max_length=2000)] | None = None

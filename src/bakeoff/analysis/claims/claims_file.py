@@ -7,6 +7,7 @@ run, opened or fetched.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Iterable
@@ -17,10 +18,12 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+from bakeoff.analysis.claims.checks.answers import tasks
 from bakeoff.analysis.claims.claim import ANY, METRICS, Claim, Claims, ClaimSet, Conditions, Stated
 from bakeoff.analysis.claims.expression import Node, names, parse_expression
 from bakeoff.analysis.claims.quantity import Quantity, parse_quantity
 from bakeoff.analysis.claims.subject import quant_of
+from bakeoff.economics.case import API
 from bakeoff.economics.case import NAMES as INPUTS
 from bakeoff.errors import FileError, UsageError
 from bakeoff.hardware.catalogue import find_machine
@@ -32,6 +35,9 @@ from bakeoff.workload.toml_places import Places
 
 LARGEST_BYTES = 1 << 20
 NOUN = "file of claims"
+LARGEST_NUMBER = 1e30
+BREAK_EVEN = ("hardware_price", *API)
+"""Inputs without which there is no break-even."""
 _TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -159,6 +165,8 @@ class _Reader:
         for key, known in (("among", find_machine), ("models", find)):
             for place, value in enumerate(getattr(claim, key)):
                 self._known_as(("claims", number, key, place), known, value)
+        if claim.task is not None:
+            self._known_as(("claims", number, "task"), _task, claim.task)
         if claim.metric == "recommended":
             self._known_as(("claims", number, "claimed"), quant_of, claim.claimed)
         for place, reference in enumerate(claim.references):
@@ -180,16 +188,29 @@ class _Reader:
         for place, other in enumerate(claim.commands):
             if self._known[other].metric != "command":
                 raise self._wrong(("claims", number, "commands", place), f"{other!r} is no command.")
-        for key in ("where", "also"):
-            for name, value in getattr(claim, key).items():
-                if isinstance(value, str):
-                    self._has_figure(("claims", number, key, name), value, stated)
-                if claim.metric == "break_even" and name not in INPUTS:
-                    near = difflib.get_close_matches(name, INPUTS, 1, 0.5)
-                    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(INPUTS)}."
-                    raise self._wrong(("claims", number, key, name), f"break_even takes no {name!r}. {hint}", True)
+        self._check_inputs(number, claim, stated)
         if claim.expression is not None:
             self._check_sum(number, claim, stated)
+
+    def _check_inputs(self, number: int, claim: Claim, stated: dict[str, Stated]) -> None:
+        """Numbers and claims under ``where`` and ``also``; of break-even the names too, and that none is negative."""
+        named = claim.metric == "break_even"
+        for key in ("where", "also"):
+            for name, value in getattr(claim, key).items():
+                place = ("claims", number, key, name)
+                if named and name not in INPUTS:
+                    near = difflib.get_close_matches(name, INPUTS, 1, 0.5)
+                    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(INPUTS)}."
+                    raise self._wrong(place, f"break_even takes no {name!r}. {hint}", True)
+                if isinstance(value, str):
+                    self._has_figure(place, value, stated)
+                elif not (math.isfinite(value) and abs(value) <= LARGEST_NUMBER):
+                    raise self._wrong(place, f"{name} is {value}: give a finite number.")
+                elif named and value < 0:
+                    raise self._wrong(place, f"{name} is {value:g}: it cannot be negative.")
+        for name in BREAK_EVEN if named else ():
+            if name not in claim.where:
+                raise self._wrong(("claims", number, "where"), f"break_even needs {name!r}: {INPUTS[name]}.")
 
     def _check_ratio(self, number: int, claim: Claim, stated: dict[str, Stated]) -> None:
         place = ("claims", number, "of")
@@ -221,6 +242,13 @@ class _Reader:
         figure = stated[other].figure
         if figure is None or figure.relation in (">=", ">", "<=", "<", "!="):
             raise self._wrong(place, f"{other!r} claims no number to reckon with.")
+
+
+def _task(name: str) -> None:
+    if name not in tasks():
+        near = difflib.get_close_matches(name, tasks(), 1, 0.5)
+        hint = f"Did you mean {near[0]!r}?" if near else "docs/tasks.md lists the sets."
+        raise UsageError(f"there is no task {name!r} that is graded without running code. {hint}")
 
 
 def _no_toml(name: str, text: str, message: str) -> str:

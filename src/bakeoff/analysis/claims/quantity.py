@@ -110,6 +110,8 @@ class Quantity(Struct, frozen=True, kw_only=True):
             return not math.isclose(value, self.low * self.scale, rel_tol=1e-9, abs_tol=1e-12)
         if self.relation in ("<", ">") and math.isclose(value, self.middle * self.scale, rel_tol=1e-9):
             return False
+        if math.isinf(value):
+            return value == (self.high if value > 0 else self.low)
         edge = 1e-9 * max(abs(value), abs(self.middle * self.scale))
         return self.least - edge <= value <= self.most + edge
 

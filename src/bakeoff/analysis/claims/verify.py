@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bakeoff.analysis.claims.checks import commands, fits, hardware, method, sizes, speeds, sums
+from bakeoff.analysis.claims.checks import answers, commands, fits, hardware, method, sizes, speeds, sums
 from bakeoff.analysis.claims.claim import Claim, Claims, Stated
 from bakeoff.analysis.claims.measured import Measured, measured_evidence
 from bakeoff.analysis.claims.quantity import Quantity
@@ -34,6 +34,7 @@ _BY_WORD: dict[str, Callable[[Claim], Iterator[Evidence]]] = {
     "only_fit": fits.only_fit,
     "recommended": fits.recommended,
     "bottleneck": speeds.bottleneck,
+    "answer": answers.answer,
     "command": commands.command,
     "versions": method.versions,
     "code": method.code,
@@ -46,6 +47,7 @@ _NEEDED: dict[str, str] = {
     "memory": "a run of your own on it: bakeoff run {engine}:{model}@{quant}, then verify --run last",
     "power": "a meter at the same scope during a run of your own on it (bakeoff doctor lists meters)",
     "method": "the publication's single runs",
+    "answer": "the answer in plain words",
     "price": "a dated price list: name one under 'references'",
     "download_time": "the rate of the line that it was fetched by",
     "accuracy_difference": "more items: bakeoff quality tells how small a difference they can show",

@@ -56,7 +56,11 @@ def memory_size(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
 def gpu_memory(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     """What the system lets the GPU have by default, and how far that can be raised."""
     machine = machine_of(claim)
-    pool = device_pools(machine, engine_of(claim))[0]
+    pools = device_pools(machine, engine_of(claim))
+    if not pools:
+        yield Evidence(source="published", words=f"the {machine.name} has no GPU", verdict="does_not_hold")
+        return
+    pool = pools[0]
     wanted = claimed.low * (GIB if claimed.unit == "GB" else claimed.scale)
     words = f"of {pool.memory_bytes / GIB:.0f} GB the GPU may use {pool.usable_bytes / GIB:.1f} by default"
     if pool.raisable_bytes > pool.usable_bytes:

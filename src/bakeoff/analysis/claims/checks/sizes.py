@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from bakeoff.analysis.claims.claim import Claim
@@ -54,6 +55,9 @@ def disk(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
 def download_time(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     """What the line would have to do; what it does, nobody knows here."""
     size = float(of_claim(claim).file_bytes or 0)
+    if not 0 < claimed.high < math.inf:
+        yield Evidence(source="arithmetic", words=f"{bytes_text(size)} take longer than no time", verdict="impossible")
+        return
     rate = size * 8 / (claimed.high * claimed.scale)
     yield Evidence(
         source="arithmetic",
@@ -138,6 +142,8 @@ def _off(claimed: Quantity, size: float) -> str:
         return ""
     high = claimed.most < size
     nearest = claimed.high if high else claimed.low
+    if not 0 < nearest < math.inf:
+        return ""
     return f", {significant(abs(size / (nearest * claimed.scale) - 1) * 100, 2)} % {'more' if high else 'less'}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from bakeoff.analysis.claims.claim import Claim, Stated
@@ -16,6 +17,9 @@ from bakeoff.planning.speed import decode_tps
 from bakeoff.units import significant
 
 SIGNIFICANCE = 0.05
+RATES = ("tps", "prefill_tps")
+MOST_STEPS = 100
+"""More possible differences than that need not be counted."""
 
 
 def total(claim: Claim, claimed: Quantity, stated: Mapping[str, Stated]) -> Iterator[Evidence]:
@@ -37,6 +41,9 @@ def ratio(claim: Claim, claimed: Quantity, stated: Mapping[str, Stated]) -> Iter
     """The first claim over the second; of two speeds also as they are planned."""
     upper, lower = (stated[name] for name in claim.of)
     over, under = _own_range(upper), _own_range(lower)
+    if under.low <= 0:
+        yield Evidence(source="arithmetic", words=f"nothing can be divided by {lower.claim.id}, which may be zero")
+        return
     assert upper.figure is not None
     assert lower.figure is not None
     scale = upper.figure.scale / lower.figure.scale
@@ -104,12 +111,16 @@ def claimed_text(claimed: Quantity) -> str:
 def break_even(claim: Claim, claimed: Quantity, stated: Mapping[str, Stated]) -> Iterator[Evidence]:
     """Months, by economics/case.py; then with what ``also`` adds, which the publication left out."""
     values = {name: _range(value, stated) for name, value in claim.where.items()}
+    given = values | {name: _range(value, stated) for name, value in claim.also.items()}
+    if any(given[name].low <= 0 for name in RATES if name in given):
+        yield Evidence(source="arithmetic", words="no machine answers at a rate of zero")
+        return
     found = extremes(values, break_even_months)
     words = f"{', '.join(f'{name} {_plain(value)}' for name, value in values.items())}: {_shown(found)} months"
     formula = "(price − resale) / (calls × days × tokens × API price / 10⁶ − electricity)"
     yield _against(claimed, found, words, formula, _given(claim, stated))
     if claim.also:
-        more = values | {name: _range(value, stated) for name, value in claim.also.items()}
+        more = given
         longer = extremes(more, break_even_months)
         power = extremes(more, electricity_per_month) if "watts" in more and "tps" in more else exactly(0.0)
         added = ", ".join(f"{name} {_plain(value)}" for name, value in more.items() if name not in values)
@@ -131,7 +142,9 @@ def accuracy_difference(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     assert claim.samples is not None
     answers = claim.items * claim.samples
     step = 1 / answers
-    possible = [count * step for count in range(answers + 1) if claimed.covers(count * step)]
+    first, last = math.floor(max(0.0, claimed.least) * answers), math.ceil(min(1.0, claimed.most) * answers)
+    steps = range(first, min(last, first + MOST_STEPS) + 1)
+    possible = [count * step for count in steps if claimed.covers(count * step)]
     bound = 1 - SIGNIFICANCE**step
     words = (
         f"{claim.items} items × {claim.samples} samples = {answers} answers a side: accuracies differ in steps of "
