@@ -10,7 +10,6 @@ from fit.published import TARGET
 from fit.published import text as published_text
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
 
 from bakeoff.analysis.claims.claims_file import parse_claims
 from bakeoff.analysis.claims.measured import measured_cells
@@ -22,8 +21,9 @@ from bakeoff.analysis.claims.verify import verify
 from bakeoff.hardware.catalogue import chips
 from bakeoff.models.catalogue import find
 from bakeoff.planning.placement import bandwidth_limit_tps
-from bakeoff.results.records import EngineTimings, Gpu, Host, Run, Usage
-from tests.hand_made import a_cell, a_host, a_run, a_trial
+from bakeoff.results.records import Gpu, Host, Run
+from tests.claim_runs import RTX, runs_of_7b
+from tests.hand_made import a_host
 
 HEAD = 'title = "A table"\nsource = "somewhere"\ndate = "2026-01"\n'
 
@@ -166,23 +166,6 @@ def test_the_power_of_a_gpu_alone_cannot_be_above_its_limit() -> None:
     assert one("power", "500 W", hardware="rtx-4090", scope="wall").verdict == "cannot_check"
 
 
-def _runs(rate_ms: float, host: Host, **changes: Any) -> list[Run]:
-    facts: dict[str, Any] = {"engine": "ollama", "name": "deepseek-r1:7b-qwen-distill-q4_K_M", "quant": "Q4_K_M"}
-    cell = a_cell(**facts | {"max_tokens": 40} | changes)
-    trials = [
-        a_trial(
-            [100 + rate_ms * (1 + 0.001 * index) * n for n in range(40)],
-            index=index,
-            usage=Usage(prompt_tokens=40, cached_tokens=0, output_tokens=40),
-            engine=EngineTimings(prefill_tokens=40, prefill_s=0.08, decode_s=rate_ms * 0.039, load_s=0.0),
-        )
-        for index in range(5)
-    ]
-    run = a_run([cell], trials)
-    return [structs.replace(run, started=structs.replace(run.started, host=host))]
-
-
-RTX = a_host(gpus=(Gpu(name="NVIDIA GeForce RTX 4090", memory_bytes=24 << 30),))
 CLAIM = (
     '[[claims]]\nid = "a"\nstatement = "x"\nmetric = "decode"\n'
     'hardware = "rtx-4090"\nmodel = "r1-7b"\nquant = "Q4_K_M"\nengine = "ollama"\nclaimed = "90-110 tok/s"\n'
@@ -194,12 +177,12 @@ def _against(runs: list[Run]) -> Checked:
 
 
 def test_a_run_of_the_like_decides_against_what_was_planned() -> None:
-    found = _against(_runs(10.0, RTX))
+    found = _against(runs_of_7b(10.0, RTX))
     measured = [each for each in found.evidence if each.source == "measured"]
     assert [each.verdict for each in measured] == ["holds"]
     assert measured[0].point == pytest.approx(100, rel=0.01)
     assert found.verdict == "holds"
-    assert _against(_runs(7.0, RTX)).verdict == "does_not_hold"
+    assert _against(runs_of_7b(7.0, RTX)).verdict == "does_not_hold"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +195,7 @@ def test_a_run_of_the_like_decides_against_what_was_planned() -> None:
     ],
 )
 def test_a_run_of_something_else_is_told_and_decides_nothing(host: Host, changes: dict[str, Any], why: str) -> None:
-    found = _against(_runs(10.0, host, **changes))
+    found = _against(runs_of_7b(10.0, host, **changes))
     measured = [each for each in found.evidence if each.source == "measured"]
     assert [each.verdict for each in measured] == [None]
     assert why in measured[0].words
@@ -221,7 +204,7 @@ def test_a_run_of_something_else_is_told_and_decides_nothing(host: Host, changes
 
 @pytest.mark.parametrize("changes", [{"name": "deepseek-r1:14b-qwen-distill-q4_K_M"}, {"quant": "Q8_0"}])
 def test_a_run_of_another_model_or_quantization_is_no_evidence_at_all(changes: dict[str, Any]) -> None:
-    assert not [each for each in _against(_runs(10.0, RTX, **changes)).evidence if each.source == "measured"]
+    assert not [each for each in _against(runs_of_7b(10.0, RTX, **changes)).evidence if each.source == "measured"]
 
 
 def test_the_measurements_in_the_package_are_those_of_the_fit_with_their_sources() -> None:

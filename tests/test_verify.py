@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from bakeoff.cli.main import main
+from bakeoff.results.records import AnyRecord
+from bakeoff.results.runfile import RunWriter
+from tests.claim_runs import runs_of_7b
 
 HEAD = 'title = "A table"\nsource = "somewhere"\ndate = "2026-01"\n'
 CLAIM = (
@@ -138,3 +141,19 @@ def test_a_bad_file_is_told_with_its_place(capsys: pytest.CaptureFixture[str], t
     (tmp_path / "mine.toml").write_text(HEAD + CLAIM.replace("900 tok/s", "110-90 tok/s"), encoding="utf-8")
     assert main(["verify", str(tmp_path / "mine.toml")]) == 2
     assert "mine.toml, line 12, column 11: '110-90 tok/s' is upside down" in capsys.readouterr().err
+
+
+def test_ones_own_run_is_evidence_and_decides(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (run,) = runs_of_7b(10.0)
+    path = tmp_path / "home" / "runs" / f"{run.started.id}.jsonl"
+    records: list[AnyRecord] = [run.started, *run.cells, *run.trials]
+    with RunWriter(path) as writer:
+        for record in records:
+            writer.write(record)
+    (claim,) = document(capsys, "--run", "last", "--only", "decode_4090_7b_q4")["claims"]
+    measured = [each for each in claim["evidence"] if each["source"] == "measured"]
+    assert measured[0]["point"] == pytest.approx(100, rel=0.01)
+    assert measured[0]["reference"] == run.started.id
+    assert claim["verdict"] == "holds"
+    text = screen(capsys, "--run", str(path), "--only", "decode_4090_7b_q4")
+    assert f"measured: your run {run.started.id} measured 99.8" in text

@@ -228,7 +228,7 @@ def code(claim: Claim) -> Iterator[Evidence]:
     try:
         ast.parse(claim.code or "")
     except FORMAT_ERRORS as error:
-        why = one_line(str(error))[:120]
+        why = one_line(getattr(error, "msg", "") or str(error))[:120]
         if claim.copy_is_faithful:
             yield _said(f"Python cannot read it: {why}", "does_not_hold")
         else:
