@@ -101,13 +101,14 @@ def small_budget(side: Side, tasks: TaskSet) -> Finding | None:
 def beyond_training(side: Side, tasks: TaskSet) -> Finding | None:
     """Prompt and answer may be longer than the model was trained to."""
     trained = side.opened.subject.model.context_trained
-    if trained is None or tasks.context <= trained or tasks.max_tokens < trained:
+    if trained is None or tasks.context <= trained:
         return None
+    room = tasks.context - tasks.max_tokens
     return Finding(
         code="beyond_training",
         severity="warning",
         evidence=f"a context of {tasks.context:,}, but the model was trained to {trained:,}",
-        advice=f"Long answers are not to be trusted: take --max-tokens {max(1, trained // 2)}.",
+        advice=f"Long answers are not to be trusted: take --max-tokens {max(1, trained - room)}.",
     )
 
 

@@ -1,0 +1,150 @@
+"""``bakeoff quality`` from the command line: what it prints where, and that bad input gets a sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bakeoff.results.runfile import read_run
+from tests.test_cli import Bakeoff, bakeoff, own_home, run_files, script_file
+
+__all__ = ["bakeoff", "own_home"]
+
+RIGHT = {"text": "Answer: 75 km/h", "stop_after": 1}
+WRONG = {"text": "Answer: 72 km/h", "stop_after": 1}
+TRAIN = ("--tasks", "article-train")
+
+
+def mine(folder: Path, count: int = 8, name: str = "mine.jsonl") -> str:
+    """A file of tasks whose answers are all 75."""
+    lines = [
+        {"id": f"item-{n}", "prompt": f"Item {n}: what is 75 km/h?", "checker": "number",
+         "target": {"value": "75", "unit": "km/h"}}
+        for n in range(count)
+    ]  # fmt: skip
+    path = folder / name
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+def answering(folder: Path, name: str, *turns: dict[str, Any]) -> str:
+    """A script whose first turn is the warm-up's."""
+    return script_file(folder, f"{name}.json", turns=[turns[0], *turns], exact_length=False)
+
+
+def test_one_subject_prints_one_object_with_its_accuracy_at_the_top(tmp_path: Path, bakeoff: Bakeoff) -> None:
+    said = bakeoff("quality", answering(tmp_path, "right", RIGHT), *TRAIN, "--samples", "3", "--json")
+    assert said.code == 0
+    document = said.document
+    assert document["accuracy"]["point"] == 1.0
+    assert document["subjects"][0]["right"] == 3
+    assert document["pairs"] == []
+    assert "answer 3 of 3" in said.err
+    assert "right so far" in said.err
+
+
+def test_the_screen_tells_of_the_published_key_and_where_the_file_is(tmp_path: Path, bakeoff: Bakeoff) -> None:
+    said = bakeoff("quality", answering(tmp_path, "wrong", WRONG), *TRAIN)
+    words = " ".join(said.out.split())
+    assert "The right answer is 75 km/h" in words
+    assert "0 of 1" in words
+    assert "No answer was right" in words
+    assert ".jsonl" in said.out
+
+
+def test_two_subjects_are_compared_task_by_task(tmp_path: Path, bakeoff: Bakeoff) -> None:
+    a, b = answering(tmp_path, "a", RIGHT), answering(tmp_path, "b", WRONG)
+    said = bakeoff("quality", a, b, "--tasks", mine(tmp_path), "--reference", b, "--json")
+    (pair,) = said.document["pairs"]
+    assert (pair["a"], pair["b"], pair["verdict"]) == (b, a, "better")
+    assert pair["flips"] == {"a_only": 0, "b_only": 8}
+    assert pair["p"] == pytest.approx(2 / 2**8)
+    assert "accuracy" not in said.document
+
+
+def test_the_budget_is_said_where_nobody_set_it(tmp_path: Path, bakeoff: Bakeoff) -> None:
+    said = bakeoff("quality", answering(tmp_path, "right", RIGHT), *TRAIN)
+    assert "An answer may have 8,192 tokens (--max-tokens)" in said.err
+    said = bakeoff("quality", answering(tmp_path, "right", RIGHT), *TRAIN, "--max-tokens", "100")
+    assert "may have" not in said.err
+
+
+def test_a_price_makes_dollars(tmp_path: Path, bakeoff: Bakeoff) -> None:
+    said = bakeoff("quality", answering(tmp_path, "right", RIGHT), *TRAIN, "--price-per-hour", "36", "--json")
+    cost = said.document["subjects"][0]["per_correct"]
+    assert cost["dollars"]["point"] == pytest.approx(cost["seconds"]["point"] * 0.01)
+
+
+def test_resume_goes_on_with_the_newest_run_that_has_tasks(tmp_path: Path, bakeoff: Bakeoff, own_home: Path) -> None:
+    bakeoff("quality", answering(tmp_path, "right", RIGHT), "--tasks", mine(tmp_path))
+    (path,) = run_files(own_home)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:6]))
+    (tmp_path / "mine.jsonl").unlink()  # the file is complete in itself
+    said = bakeoff("quality", "--resume", "--json")
+    assert (said.code, said.document["subjects"][0]["right"]) == (0, 8)
+    assert said.err.count("answer ") == 8 - (6 - 3)
+    assert len(read_run(path).resumed) == 1
+    again = bakeoff("runs", "resume", path.stem, "--json")
+    assert again.document == said.document
+
+
+def test_resume_without_any_such_run_says_so(bakeoff: Bakeoff) -> None:
+    said = bakeoff("quality", "--resume")
+    assert said.code == 2
+    assert "no run with answers" in said.err
+
+
+def test_a_run_with_quality_measures_and_then_asks(tmp_path: Path, bakeoff: Bakeoff, own_home: Path) -> None:
+    said = bakeoff("run", "scripted:steady", "--runs", "2", "--prompt", "Count.", "--with-quality", *TRAIN, "--json")
+    assert said.code == 0
+    assert said.document["cells"][0]["metrics"]["decode_tps"]["point"] == pytest.approx(100)
+    assert said.document["quality"]["subjects"][0]["answers"] == 1
+    (path,) = run_files(own_home)
+    assert len(read_run(path).trials) >= 2
+    shown = bakeoff("runs", "show", path.stem)
+    assert "trials" in shown.out
+    assert "accuracy" in shown.out
+    assert "1 answers" in bakeoff("runs", "list").out
+
+
+WRONG_USE = [
+    ((), "Name a subject"),
+    (("scripted:steady", "scripted:steady"), "named twice"),
+    (("scripted:steady", "--reference", "scripted:other"), "none of the subjects"),
+    (("scripted:steady", "--tasks", "standart"), "Did you mean standard"),
+    (("scripted:steady", "--tasks", ","), "names no set"),
+    (("scripted:steady", "--greedy", "--samples", "2"), "--greedy answers repeat"),
+    (("scripted:steady", "--greedy", "--temperature", "1"), "--greedy answers repeat"),
+    (("scripted:steady", "--items", "0"), "--items"),
+    (("scripted:steady", "--margin", "x"), "no share"),
+    (("steady",), "names no engine"),
+    (("scripted:steady", "--resume=last"), "leave the subjects out"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG_USE)
+def test_bad_input_is_a_sentence_and_leaves_nothing(
+    arguments: tuple[str, ...], words: str, bakeoff: Bakeoff, own_home: Path
+) -> None:
+    said = bakeoff("quality", *arguments)
+    assert said.code == 2
+    assert words in " ".join(said.err.split())
+    assert said.out == ""
+    assert run_files(own_home) == []
+
+
+def test_tasks_for_a_run_without_quality_are_refused(bakeoff: Bakeoff) -> None:
+    said = bakeoff("run", "scripted:steady", "--tasks", "standard")
+    assert (said.code, "--with-quality" in said.err) == (2, True)
+
+
+def test_a_bad_line_of_a_task_file_is_named_by_its_number(tmp_path: Path, bakeoff: Bakeoff) -> None:
+    path = Path(mine(tmp_path))
+    path.write_text(path.read_text() + "{oops\n")
+    said = bakeoff("quality", "scripted:steady", "--tasks", str(path))
+    assert said.code == 2
+    assert "9" in said.err
