@@ -150,6 +150,7 @@ CELL = CellOpened(
         plain_prefill_tps=4100.0,
         limit_tps=230.6,
         memory_bytes=5_246_496_768,
+        limit_assumed=True,
     ),
     template_tokens=4,
     start=Start(ready_s=1.31, load_s=0.9, page_cache="cold"),
