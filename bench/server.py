@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-RECORD = np.dtype([("stream", np.uint32), ("token", np.uint32), ("sent_ns", np.int64)])
+TIMES = ("sent_ns", "done_ns", "begun_ns", "asked_ns", "ended_ns")
+RECORD = np.dtype([("stream", "u4"), ("token", "u4"), *((name, "i8") for name in (*TIMES, "seed"))])
+"""Of one token: when it was sent (just before its ``send``, and just after), when the first and the last bytes of its
+request came, when its answer's end was sent (0 but for the last token), and the request's seed (-1: it named none).
+"""
 
 
 @dataclass
@@ -30,9 +34,12 @@ class Server:
 
 
 @contextmanager
-def serve(capacity: int) -> Iterator[Server]:
-    """Run a token server whose log can hold ``capacity`` tokens; it ends with the block."""
-    process = subprocess.Popen([_build(), str(capacity)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def serve(capacity: int, query: str = "") -> Iterator[Server]:
+    """Run a token server whose log can hold ``capacity`` tokens; it ends with the block.
+
+    ``query`` is what it takes requests to ask for that do not say; see tokenserver.c.
+    """
+    process = subprocess.Popen([_build(), str(capacity), query], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     server = Server(port=int(process.stdout.readline() or 0))
     try:
