@@ -34,7 +34,13 @@ CHOICES = """The form has few parameters: {decode} for decode, {prefill} for pre
 vendor's own factors are drawn to the common value, so that vendors with few chips lean on it. The form was chosen on
 these same rows, so its choice is not independent of them. Also tried there and not taken: a layer's steps with half or
 no dependence on the clock (median error up to 5.2 %), a loss for error-correcting memory, a factor for each
-quantization at decode (all came out within a tenth of 1). What it would have been to combine the bounds otherwise:"""
+quantization at decode (all came out within a tenth of 1). Tried when [an H100](gpu.md) had been measured, of which no
+row is among these: a time of each token's own (no gain), steps of a layer that are longer on data-centre chips (four
+in five within 10.4 %) or the more cores there are (9.7 %, but the H100's small models still a third too fast), and what
+each quantization costs the cores (median 4.1 %, four in five within 10.1 %, three numbers more). None explained it, so
+none was taken. Prefill was changed then: each batch reads all weights once, which takes no number more; without it the
+median error was 11.1 % and four in five were within 27.5 %. What it would have been to combine the bounds of decode
+otherwise:"""
 WARNING = """Leaving out one chip leaves its siblings in (an M2 Max with 30 cores beside one with 38). A new
 generation will be predicted less well than these tables say, most of all Apple's. Most rows of Q4_K_M and F16 on
 NVIDIA are of May 2024, before CUDA graphs; what kernels cost to launch is fitted on them, and today's engines are

@@ -20,6 +20,7 @@ from bakeoff.planning.formula import (
     Decode,
     Prefill,
     attention_operations,
+    batch_seconds,
     layer_seconds,
     operations_per_second,
     pipelined,
@@ -101,8 +102,8 @@ class Problem:
         attention = fit.attention_weight * attention_operations(self.width[at], self.layers[at], prompt)
         work = (2 * self.parameters[at] * cost + attention) * prompt / operations_per_second(chip, fit)
         batches = np.ceil(prompt / BATCH)
-        steps = batches * self.layers[at] * layer_seconds(chip, decode_numbers(decode_theta, self.vendor[at]))
-        return -np.log((work * pipelined(batches, self.gpus[at], fit.pipelining) + steps) / prompt)
+        batch = batch_seconds(self.layers[at], self.read[at], chip, decode_numbers(decode_theta, self.vendor[at]))
+        return -np.log((work * pipelined(batches, self.gpus[at], fit.pipelining) + batches * batch) / prompt)
 
     def fit_decode(self, at: Any, start: Any = None) -> Any:
         """The decode parameters that fit the rows ``at``."""

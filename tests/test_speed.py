@@ -123,6 +123,21 @@ def test_a_long_prompt_streams_the_processors_layers_to_the_gpu_and_a_short_one_
     assert prefill_tps(SEVEN, with_gpu, 31).point == prefill_tps(SEVEN, without, 31).point
 
 
+@given(st.integers(1, 4000), st.sampled_from(VENDORS), st.sampled_from(["r1-7b", "qwen3-30b-a3b"]))
+def test_a_prompt_takes_at_least_as_long_as_reading_all_weights_once_a_batch(
+    tokens: int, vendor: Vendor, model: str
+) -> None:
+    work = asked(model)
+    figure = prefill_tps(work, on(device("x", vendor)), tokens)
+    assert tokens / figure.point >= math.ceil(tokens / 512) * work.batch_bytes / device("x", vendor).bandwidth_bytes_s
+
+
+def test_a_batch_of_a_prompt_reads_of_experts_all_and_a_token_those_that_are_active() -> None:
+    experts = asked("qwen3-30b-a3b")
+    assert SEVEN.batch_bytes == SEVEN.read_bytes
+    assert 5 < experts.batch_bytes / experts.read_bytes < 16
+
+
 def test_several_devices_are_no_faster_than_one_that_held_it_all() -> None:
     one = decode_tps(SEVEN, on(device())).point
     two = decode_tps(SEVEN, on(device(), device())).point

@@ -61,6 +61,12 @@ def bytes_read_per_token(specs: Sequence[TensorSpec], arch: Architecture) -> flo
     )
 
 
+def bytes_read_per_batch(specs: Sequence[TensorSpec]) -> int:
+    """Bytes of weights that a batch of prompt tokens reads: as a token at decode, but of experts all."""
+    untied = _has_output(specs)
+    return sum(spec.bytes for spec in specs if not (untied and place_of(spec.name) == "embedding"))
+
+
 def parameters(arch: Architecture) -> int:
     """Parameters of the model, embeddings included; a tied embedding counts once."""
     return sum(prod(shape) for name, shape in shapes(arch) if name != "rope_freqs.weight")

@@ -13,11 +13,12 @@ fast for their cores. Of two bounds the slower counts; the cubes round the corne
 
 Prefill, seconds for a prompt of N tokens::
 
-    batches × layers × (step / clock + launch) + (2 × parameters + attention) × N / rate
+    batches × (layers × (step / clock + launch) + memory) + (2 × parameters + attention) × N / rate
     1 / rate³ = 1 / (core cycles per second × operations per core cycle)³ + 1 / (watts × operations per joule)³
 
-with attention = 4 × layers × heads × head size × N / 2 operations per token, weighted. In a row of n devices the
-batches of 512 tokens follow each other like on an assembly line, as far as ``pipelining`` says.
+with attention = 4 × layers × heads × head size × N / 2 operations per token, weighted. Each batch of 512 tokens, or
+of what is left, reads all weights once: of a short prompt that is most of the time. In a row of n devices the batches
+follow each other like on an assembly line, as far as ``pipelining`` says.
 """
 
 from __future__ import annotations
@@ -79,13 +80,22 @@ def layer_seconds(chip: Chip, fit: Decode) -> Any:
     return fit.step_cycles / (chip.clock_ghz * 1e9) + chip.launched * fit.launch_s
 
 
+def memory_seconds(size: Any, chip: Chip, fit: Decode) -> Any:
+    """Seconds in which memory gives so many bytes, whatever is computed with them."""
+    return size * (1 + chip.two_dies * fit.dies_loss) / (chip.bandwidth * fit.efficiency)
+
+
 def reading_seconds(read_bytes: Any, cache_bytes: Any, chip: Chip, fit: Decode, corner: float = CORNER) -> Any:
     """Seconds to read so many bytes of weights and cache and compute with them."""
     size = read_bytes + fit.cache_weight * cache_bytes
-    lost = 1 + chip.two_dies * fit.dies_loss
-    memory = size * lost / (chip.bandwidth * fit.efficiency)
+    memory = memory_seconds(size, chip, fit)
     cores = size / (chip.core_rate * fit.bytes_per_cycle)
     return (memory**corner + cores**corner) ** (1 / corner)
+
+
+def batch_seconds(layers: Any, weights_bytes: Any, chip: Chip, fit: Decode) -> Any:
+    """Seconds that a batch of a prompt takes beside its tokens' own: the layers' steps, all weights read once."""
+    return layers * layer_seconds(chip, fit) + memory_seconds(weights_bytes, chip, fit)
 
 
 def operations_per_second(chip: Chip, fit: Prefill) -> Any:

@@ -11,6 +11,7 @@ from bakeoff.models.architecture import Architecture
 from bakeoff.models.weights import (
     KV_ELEMENT_BYTES,
     active_parameters,
+    bytes_read_per_batch,
     bytes_read_per_token,
     kv_bytes,
     output_bytes,
@@ -26,10 +27,14 @@ Cost = Literal["cost_f16", "cost_k", "cost_q8_0", "plain"]
 
 
 class Work(Struct, frozen=True, kw_only=True):
-    """What one token asks of a machine: a model at a quantization, its cache in one element type."""
+    """What one token asks of a machine: a model at a quantization, its cache in one element type.
+
+    A token at decode reads ``read_bytes`` of weights, a batch of a prompt ``batch_bytes``.
+    """
 
     arch: Architecture
     read_bytes: float
+    batch_bytes: float
     head_bytes: float
     parameters: float
     element_bytes: float
@@ -66,6 +71,7 @@ def work(arch: Architecture, specs: Sequence[TensorSpec], kv_type: str = "F16") 
     return Work(
         arch=arch,
         read_bytes=bytes_read_per_token(specs, arch),
+        batch_bytes=bytes_read_per_batch(specs),
         head_bytes=output_bytes(specs),
         parameters=active_parameters(arch),
         element_bytes=KV_ELEMENT_BYTES[kv_type.upper()],
@@ -89,8 +95,7 @@ def bandwidth_limit_tps(asked: Work, placed: Placement, context: int = 0) -> flo
 
 def all_bytes(asked: Work, part: Part) -> float:
     """Bytes of a part's weights: of experts all, since a batch of prompt tokens asks for each of them."""
-    experts = asked.arch.experts
-    return part.read_bytes * (experts.count / experts.active if experts else 1)
+    return part.read_bytes * asked.batch_bytes / asked.read_bytes
 
 
 def parts(asked: Work, placed: Placement) -> list[Part]:

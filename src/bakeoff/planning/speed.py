@@ -22,6 +22,7 @@ from bakeoff.planning.formula import (
     Decode,
     Prefill,
     attention_operations,
+    batch_seconds,
     layer_seconds,
     operations_per_second,
     pipelined,
@@ -187,8 +188,9 @@ def _prefill_span(asked: Work, placed: Placement, tokens: int, engine: Engine) -
         chip, fit = _chip(part.device, alone=len(on_devices) == 1, engine=engine), _prefill_fit(part.device.vendor)
         work_s = _operations(asked, part.share, tokens, fit) / operations_per_second(chip, fit)
         work_s *= pipelined(batches, len(on_devices), fit.pipelining)
-        steps = batches * part.layers * layer_seconds(chip, _decode_fit(part.device.vendor))
-        total += Span.around(work_s + steps * _expert_steps(asked.arch), _width("prefill", part.device.vendor) + extra)
+        layers = part.layers * _expert_steps(asked.arch)
+        batch = batch_seconds(layers, all_bytes(asked, part), chip, _decode_fit(part.device.vendor))
+        total += Span.around(work_s + batches * batch, _width("prefill", part.device.vendor) + extra)
     return total
 
 
