@@ -23,6 +23,7 @@ from tests import (
     test_findings_power,
     test_findings_series,
     test_findings_timing,
+    test_findings_tips,
     test_findings_trials,
     test_sustained,
 )
@@ -37,6 +38,7 @@ CASES: Cases = (
     | test_findings_power.CASES
     | test_findings_series.CASES
     | test_findings_timing.CASES
+    | test_findings_tips.CASES
     | test_findings_trials.CASES
     | test_sustained.CASES
 )

@@ -21,6 +21,7 @@ from bakeoff.analysis.findings import (
     power,
     series,
     timing,
+    tips,
     tokens,
     trials,
 )
@@ -90,6 +91,10 @@ CHECKS: tuple[Check, ...] = (
     power.idle_gpu_counted,
     power.meter_failed,
     power.one_reading_for_all,
+    tips.context_unused,
+    tips.slow_disk,
+    tips.engine_outdated,
+    tips.one_at_a_time,
     tokens.not_reported,
 )
 
