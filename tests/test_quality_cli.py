@@ -148,3 +148,17 @@ def test_a_bad_line_of_a_task_file_is_named_by_its_number(tmp_path: Path, bakeof
     said = bakeoff("quality", "scripted:steady", "--tasks", str(path))
     assert said.code == 2
     assert "9" in said.err
+
+
+@pytest.mark.live
+def test_a_real_small_model_is_honestly_graded(bakeoff: Bakeoff, own_home: Path) -> None:
+    said = bakeoff("quality", "llamacpp:smollm2", *TRAIN, "--samples", "2", "--max-tokens", "128", "--json")
+    assert said.code == 0
+    (subject,) = said.document["subjects"]
+    assert subject["answers"] == 2
+    (path,) = run_files(own_home)
+    for answer in read_run(path).answers:
+        assert answer.text
+        assert answer.usage.output_tokens is not None
+        assert answer.usage.output_tokens <= 128
+        assert answer.verdict == "truncated" or answer.finish == "stop"

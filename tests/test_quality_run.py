@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,9 +20,11 @@ from bakeoff.quality.sandbox.base import NoSandbox
 from bakeoff.quality.tasks import Score, Task
 from bakeoff.report.quality import print_quality
 from bakeoff.results.answers import Answer
-from bakeoff.results.records import Model
+from bakeoff.results.records import Model, Trial, Usage
 from bakeoff.results.runfile import read_run
+from bakeoff.run.quality_record import token_split
 from tests.answering import Oracle, Said, begin, go_on, number_in, plan_of, right, right_of, summary_of, sums, wrong
+from tests.hand_made import a_trial
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +127,28 @@ def test_an_answer_keeps_its_text_score_tokens_and_times(tmp_path: Path) -> None
     assert (answer.reasoning_tokens, answer.answer_tokens, answer.tokens_from) == (6, 2, "chunks")
     assert (answer.first_ns, answer.answer_ns) == (60_000_000, 120_000_000)
     assert (answer.last_ns, answer.end_ns) == (130_000_000, 131_000_000)
+
+
+THOUGHT: dict[str, Any] = {"at_ms": (100, 110, 120, 130), "kinds": "rr-a"}
+
+
+@pytest.mark.parametrize(
+    ("trial", "split"),
+    [
+        (a_trial(**THOUGHT, usage=Usage(output_tokens=20, reasoning_tokens=15)), (15, 5, "usage")),
+        (a_trial(**THOUGHT, usage=Usage(output_tokens=20), counts=(6, 12, 13, 20)), (13, 7, "stream")),
+        (a_trial(**THOUGHT, usage=Usage(output_tokens=20)), (15, 5, "chunks")),
+        (a_trial(**THOUGHT, usage=Usage()), (3, 1, "chunks")),
+        (a_trial((100, 110), usage=Usage(output_tokens=20)), (0, 20, "usage")),
+        (a_trial((100, 110), "rr", usage=Usage(output_tokens=20)), (20, 0, "usage")),
+        (a_trial((), usage=Usage()), (None, None, "chunks")),
+        (a_trial(**THOUGHT, usage=Usage(output_tokens=5, reasoning_tokens=9)), (5, 0, "usage")),
+    ],
+)
+def test_tokens_are_parted_by_the_engine_else_by_its_count_else_by_chunks(
+    trial: Trial, split: tuple[int | None, int | None, str]
+) -> None:
+    assert token_split(trial) == split
 
 
 def test_the_tasks_are_kept_whole_so_that_the_file_is_complete(tmp_path: Path) -> None:

@@ -75,10 +75,11 @@ def ungraded(side: Side, _: TaskSet) -> Finding | None:
         return None
     ((why, times),) = Counter(answer.note for answer in open_).most_common(1)
     severe = side.share("ungraded") > MOST_SHARE
+    since = "since" if times == len(open_) else f"{times} of them since"
     return Finding(
         code="ungraded",
         severity="severe" if severe else "warning",
-        evidence=f"{len(open_)} of {len(came(side.answers))} answers could not be graded, {times} of them since: "
+        evidence=f"{len(open_)} of {len(came(side.answers))} answers could not be graded, {since}: "
         f"{why or 'it is not said'}".rstrip("."),
         advice="Accuracy leaves them out"
         + (", and with so many of them there is no verdict on it. See them in the run file." if severe else "."),
