@@ -53,9 +53,9 @@ def test_a_command_of_the_readme_does_what_it_says(command: str, here: Path, mon
     if words[0] == "run":
         words += SHORT[:2] if "--shape" in words else SHORT
         words += ONE_THREAD if "llamacpp" in command and "--suite" not in words else []
-        words += ["--requests", "16"] if "--concurrency" in words else []
+        words += ["--requests", "8"] if "--concurrency" in words else []
         words += ["--prompt-tokens", "8"] if "r1-1.5b" in command else []
-        words = [{"pp512": "pp16", "tg128": "tg4"}.get(word, word) for word in words]
+        words = [{"pp512": "pp16", "tg128": "tg4", "1,2,4": "1,2"}.get(word, word) for word in words]
     if words[0] == "quality":
         words += ["--samples", "1", "--max-tokens", "16", "--threads", "1"]
     with hosted(FakeOllama()) as ollama, hosted(FakeVllm()) as vllm:
