@@ -18,7 +18,7 @@ VERBS = {
     "doctor": "What is this machine, which engines are ready, what is missing?",
     "plan": "What fits, how fast, and which quantization do I take?",
     "quality": "Are the answers right, and does the quantization cost any?",
-    "run": "How fast is it really, with how much memory?",
+    "run": "How fast is it really, with how much memory and power?",
     "runs": "List, show, resume and export what was measured.",
     "setup": "The exact steps from a bare machine to a first measurement, as a script.",
     "suites": "List, show and check suites: what to measure, as a file.",
@@ -74,7 +74,7 @@ def entry() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command. 0 done, 1 failed, 2 usage, 130 interrupted."""
+    """Run one command. 0 done, 1 failed, 2 usage, 3 a gate did not hold, 130 interrupted."""
     try:
         _check_text(arguments)
         result = cli.main(arguments, prog_name="bakeoff", standalone_mode=False)
