@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bakeoff.planning.learned import Correction, DeviceKind
-    from bakeoff.results.records import Host
+    from bakeoff.results.records import Host, Run
 
 NEWEST_RUNS = 30
 LARGEST_BYTES = 4 << 20
@@ -14,14 +14,23 @@ LARGEST_BYTES = 4 << 20
 
 
 def learned_here(host: Host) -> dict[DeviceKind, Correction]:
-    """From the newest runs in the data folder; what cannot be read is passed over."""
+    """From the newest runs in the data folder."""
+    runs = recent_runs()
+    if not runs:
+        return {}
+    from bakeoff.analysis.predicted import learned
+
+    return learned(runs, host)
+
+
+def recent_runs() -> list[Run]:
+    """The newest runs in the data folder, oldest first; what cannot be read is passed over."""
     from bakeoff.folders import runs_folder
     from bakeoff.results.store import run_files
 
     files = [path for path in run_files(runs_folder()) if path.stat().st_size <= LARGEST_BYTES][-NEWEST_RUNS:]
     if not files:
-        return {}
-    from bakeoff.analysis.predicted import learned
+        return []
     from bakeoff.errors import FileError
     from bakeoff.results.runfile import read_run
 
@@ -31,4 +40,4 @@ def learned_here(host: Host) -> dict[DeviceKind, Correction]:
             runs.append(read_run(path))
         except FileError:
             continue
-    return learned(runs, host)
+    return runs

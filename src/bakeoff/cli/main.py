@@ -11,6 +11,7 @@ from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.units import plain_text
 
 VERBS = {
+    "advise": "What do I take, and why: one paragraph, with its reasons.",
     "compare": "Which run is faster, and are we sure?",
     "config": "Your own prices, currency rates and defaults, in one file.",
     "cost": "When does the hardware pay off against an API?",

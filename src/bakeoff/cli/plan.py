@@ -104,17 +104,17 @@ def _plans(models: tuple[str, ...], asked: Any, needs: Any, options: dict[str, A
     from bakeoff.planning.rows import plan
     from bakeoff.report.plan import MachinePlan
 
-    machines = _machines(options)
+    machines = machines_of(options)
     quants: tuple[str, ...] = QUANTS
     if asked.engine == "mlx":
         quants = MLX_QUANTS
     elif all(machine.devices and machine.devices[0].vendor == "apple" for machine, _ in machines):
         quants = (*QUANTS, *MLX_QUANTS)
-    sources, old = _sources(models, quants), _old(machines)
+    sources, old = planned_sources(models, quants), _old(machines)
     return [
         MachinePlan(
             machine=structs.replace(machine, notes=(*machine.notes, *old)),
-            rows=plan(machine, sources, asked, needs, _learned(machine)),
+            rows=plan(machine, sources, asked, needs, learned_of(machine)),
             price=price.described if price else "",
         )
         for machine, price in machines
@@ -131,7 +131,7 @@ def _old(machines: list[tuple[Machine, Price | None]]) -> tuple[str, ...]:
     return (note,) if note else ()
 
 
-def _learned(machine: Machine) -> dict[Any, Any]:
+def learned_of(machine: Machine) -> dict[Any, Any]:
     """What this machine's runs taught; nothing of any other's."""
     if not machine.is_this:
         return {}
@@ -141,7 +141,7 @@ def _learned(machine: Machine) -> dict[Any, Any]:
     return learned_here(this_host())
 
 
-def _machines(options: dict[str, Any]) -> list[tuple[Machine, Price | None]]:
+def machines_of(options: dict[str, Any]) -> list[tuple[Machine, Price | None]]:
     """The machines to plan for, each with its price where a budget was given."""
     from bakeoff.hardware.catalogue import GIB, find_machine
     from bakeoff.hardware.detect import this_machine
@@ -181,7 +181,7 @@ def _affordable(budget: float, own: tuple[str, ...], names: list[str]) -> list[P
     return found
 
 
-def _sources(models: tuple[str, ...], quants: tuple[str, ...]) -> list[Any]:
+def planned_sources(models: tuple[str, ...], quants: tuple[str, ...]) -> list[Any]:
     from bakeoff.models.catalogue import R1_FAMILY
     from bakeoff.planning.sources import sources_of
 
