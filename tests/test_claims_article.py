@@ -25,7 +25,7 @@ ARTICLE = {
         method_recorded method_answers method_accuracy method_address like_api_and_local
     """,
     "cannot_check": """
-        decode_4090_14b_q8 ttft_4090_7b_q4 ttft_m3_7b_q4 mlx_gain vllm_modest first_minute power_4090 power_m3
+        decode_4090_14b_q8 ttft_4090_7b_q4 mlx_gain vllm_modest first_minute power_4090 power_m3
         noise battery_70b q8_like_f16 q4km_good_enough cuda_toolkit method_mean code_average price_4090
         price_system price_mac
     """,
@@ -34,7 +34,7 @@ ARTICLE = {
         memory_4090_7b_q4 memory_m3_7b_q4 memory_4090 bandwidth_4090 memory_m3 cores_m3 bandwidth_m3
         bandwidth_m3_30c ratio_bandwidth fit_4090_7b_q4 fit_4090_7b_q8 fit_4090_14b_q4 fit_4090_70b_q4
         fit_m3_7b_q4 fit_m3_7b_q8 fit_m3_14b_q4 fit_m3_14b_q8 decode_m3_7b_q8 decode_m3_14b_q4 decode_m3_14b_q8
-        ttft_tighter ratio_7b_q4 two_to_three_7b_q4 two_to_three_7b_q8 two_to_three_14b_q4 two_to_three_14b_q8
+        ttft_m3_7b_q4 ttft_tighter ratio_7b_q4 two_to_three_7b_q4 two_to_three_7b_q8 two_to_three_14b_q4 two_to_three_14b_q8
         similar_14b proportional_q8 wins_every interactive_14b_q4 tokens_per_joule_4090 tokens_per_joule_m3
         efficiency_ratio power_fraction train_distance take_4090_7b take_m3_7b take_m3_14b vllm_7b mlx_7b
         method_warm rest_of_system value_24gb api_input api_output api_day api_month break_even_500
