@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from bakeoff.analysis.advice import Load, Site
 
 _RANGE = "N|LOW-HIGH"
+QUANTS = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
+"""Those that are published of nearly every model."""
 _COST = ("run", "model", "answer_tokens", "thinking_tokens", "resale", "at", "watts", "idle_watts", "tps",
          "prefill_tps", "peak_hour_share", "electricity", "electricity_price")  # fmt: skip
 """What ``bakeoff cost`` asks beside: left to it."""
@@ -75,7 +77,7 @@ def command(models: tuple[str, ...], explain: bool, as_json: bool, **options: An
 def _sites(models: tuple[str, ...], asked: Any, needs: Any, hardware: tuple[str, ...]) -> list[Site]:
     from bakeoff.analysis.advice import Evidence, Site, evidence
     from bakeoff.cli.history import recent_runs
-    from bakeoff.cli.plan import MLX_QUANTS, QUANTS, learned_of, machines_of, planned_sources
+    from bakeoff.cli.plan import MLX_QUANTS, learned_of, machines_of, planned_sources
     from bakeoff.hardware.host import this_host
     from bakeoff.planning.rows import plan
 

@@ -37,8 +37,9 @@ class Site(Struct, frozen=True, kw_only=True):
 class Pick(Struct, frozen=True, kw_only=True):
     """What to take on one machine. ``reason`` is the planner's; ``size`` the model's parameters.
 
-    ``name`` is the engine's own for it. ``run`` has the rate where it was measured; ``equal`` what showed a smaller
-    quantization to be as good; ``beaten`` is the rate of llama.cpp or Ollama that MLX's, measured, is above.
+    ``name`` is the engine's own for it, empty where none is known. ``run`` has the rate where it was measured;
+    ``equal`` what showed a smaller quantization to be as good; ``beaten`` is the rate of llama.cpp or Ollama that
+    MLX's, measured, is above.
     """
 
     site: Site
@@ -70,7 +71,7 @@ def pick(site: Site, asked: Asked, needs: Needs) -> Pick | None:
     faster = _mlx(site, row)
     if faster is not None:
         return _made(site, (faster[0], best[1], best[2]), "mlx", "mlx_where_measured", equal, faster[1])
-    return _made(site, best, _usual(row, asked), "usual_engine", equal)
+    return _made(site, best, _usual(site, row, asked), "usual_engine", equal)
 
 
 def best_of(picks: Sequence[Pick]) -> Pick:
@@ -157,7 +158,10 @@ def _named() -> set[str]:
     return {short for short in MODELS if names_of(short)}
 
 
-def _usual(row: Row, asked: Asked) -> EngineKind:
+def _usual(site: Site, row: Row, asked: Asked) -> EngineKind:
+    measured = rate_of(site.found, row, _LLAMA)
+    if measured is not None and asked.streams == 1:
+        return "ollama" if measured.engine == "ollama" else "llamacpp"
     return "ollama" if asked.streams == 1 and _name("ollama", row) is not None else "llamacpp"
 
 
@@ -182,6 +186,6 @@ def _made(
     rate = rate_of(site.found, row, ("mlx",) if engine == "mlx" else _LLAMA) if row.measurements else None
     return Pick(
         site=site, row=row, reason=reason, keeps=keeps, size=sizes_of(site)[row.model], engine=engine,
-        engine_rule=rule, name=_name(engine, row) or row.model, run=rate.run if rate else None, equal=equal,
+        engine_rule=rule, name=_name(engine, row) or "", run=rate.run if rate else None, equal=equal,
         beaten=beaten,
     )  # fmt: skip

@@ -34,8 +34,8 @@ RULES: dict[RuleName, str] = {
     "mlx_where_measured": "On a Mac, MLX only where it was measured faster on this machine than Ollama or llama.cpp "
     "with that model.",
     "vllm_for_many": "From 4 streams at once on an NVIDIA GPU, vLLM with weights of its own formats, if any fit whole.",
-    "usual_engine": "Else Ollama, where it offers that quantization and one stream is asked for, as it is the least to "
-    "set up; else llama.cpp.",
+    "usual_engine": "Else, for one stream, the engine that the rate was measured with, or Ollama where it offers that "
+    "quantization, as it is the least to set up; else llama.cpp.",
     "settings": "The context needed is set and no more; layers on the GPU where the model is split; the limit that has "
     "to be raised; for vLLM its share of the memory.",
     "api_for_a_low_load": "With a load and an API's price: the API where privacy is no issue and the hardware would "

@@ -141,15 +141,17 @@ def _engine(taken: Pick, asked: Asked) -> Sentence:
     elif taken.engine_rule == "mlx_where_measured":
         why = f"measured here, it is faster than the {taken.beaten} tokens/s of llama.cpp's kernels"
         sources = (f"run {taken.run}",)
+    elif taken.run is not None and asked.streams == 1:
+        why = "with it the rate was measured"
+        sources = (f"run {taken.run}",)
     elif taken.engine == "ollama":
         why = "it offers these weights and is the least to set up"
     elif asked.streams > 1:
         why = f"it answers {asked.streams} streams at once, each with a cache of its own"
     else:
         why = "Ollama does not offer these weights"
-    return Sentence(
-        text=f"{name} calls it {taken.name}; {why}.", rules=(taken.engine_rule,), inputs=inputs, sources=sources
-    )
+    called = f"calls it {taken.name}" if taken.name else "takes a file of it, of which Bakeoff knows no published name"
+    return Sentence(text=f"{name} {called}; {why}.", rules=(taken.engine_rule,), inputs=inputs, sources=sources)
 
 
 def _settings(taken: Pick, asked: Asked, needs: Needs) -> dict[str, Value]:
