@@ -8,11 +8,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from fit.gpu.__main__ import PAGE, page
 from fit.gpu.misses import in_groups, neighbours, two_numbers
 from fit.gpu.runs import EXAMPLES, FILES, TALK, Example, examples, foreseen, on_gpu, rate, slots
 
 from bakeoff.analysis.summary import summarize
+from bakeoff.cli.main import cli
 from bakeoff.results.runfile import read_run
 
 RUNS = sorted(EXAMPLES.glob("*.jsonl"))
@@ -45,6 +47,12 @@ def test_an_example_is_a_run_that_can_be_read_and_calls_its_weights_synthetic(pa
 def test_an_example_names_no_folder_and_no_address_of_the_machine(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert not re.findall(r"(?:/(?:tmp|root|home|work|usr|mnt|var)/|https?://|\d+\.\d+\.\d+\.\d+:\d)[^\s\"]*", text)
+
+
+def test_an_example_is_shown_from_where_it_lies() -> None:
+    shown = CliRunner().invoke(cli, ["runs", "show", str(RUNS[0])])
+    assert shown.exit_code == 0
+    assert "synthetic" in shown.output
 
 
 def test_the_files_are_named_after_what_they_measured() -> None:

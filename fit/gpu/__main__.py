@@ -72,7 +72,7 @@ def _commands() -> str:
     rows = [
         (f"`{name}.jsonl`", f"`{example.run.started.command}`") for name, example in zip(FILES, examples(), strict=True)
     ]
-    said = "`bakeoff runs import` takes each of these files, and `bakeoff runs show` then shows it with its findings."
+    said = "`bakeoff runs show examples/h100/FILE` shows each of them with its findings, and `bakeoff compare` takes them too."
     return table(("file", "command"), rows) + "\n\n" + said
 
 
