@@ -72,9 +72,7 @@ def _commands() -> str:
     rows = [
         (f"`{name}.jsonl`", f"`{example.run.started.command}`") for name, example in zip(FILES, examples(), strict=True)
     ]
-    said = (
-        "`bakeoff runs show examples/h100/FILE` shows one with its findings; `bakeoff compare` takes them too."
-    )
+    said = "`bakeoff runs show examples/h100/FILE` shows one with its findings; `bakeoff compare` takes them too."
     return table(("file", "command"), rows) + "\n\n" + said
 
 
