@@ -393,6 +393,7 @@ PROVOKED: dict[str, tuple[dict[str, Any], list[Answer], TaskSet]] = {
     "truncated": ({}, [an_answer("truncated")], asked(1)),
     "ungraded": ({}, [an_answer("ungraded")], asked(1)),
     "looping": ({}, [an_answer(text="round and round " * 40)], asked(1)),
+    "busy_host": ({}, [an_answer(others_cpu=0.2)], asked(1)),
     "sampling_not_sent": ({"settings": {"temperature": False}}, [an_answer()], asked(1)),
     "beyond_training": ({"model": Model(name="m", context_trained=4000)}, [an_answer()], asked(1)),
     "small_budget": ({}, [an_answer(reasoning_tokens=5)], asked(1)),

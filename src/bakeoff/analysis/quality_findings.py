@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from bakeoff.analysis.findings.base import Finding
+from bakeoff.analysis.findings.host import BUSY_SHARE
 from bakeoff.analysis.quality_items import came
 from bakeoff.analysis.quality_pairs import MOST_SHARE, Side
 from bakeoff.quality.sampling import ADVISED_TOKENS
@@ -113,6 +114,20 @@ def beyond_training(side: Side, tasks: TaskSet) -> Finding | None:
     )
 
 
+def busy_host(side: Side, _: TaskSet) -> Finding | None:
+    """Other programs had over 10 % of the processor during an answer."""
+    busy = [share for answer in side.answers if (share := answer.others_cpu) is not None and share > BUSY_SHARE]
+    if not busy:
+        return None
+    return Finding(
+        code="busy_host",
+        severity="warning",
+        evidence=f"during {len(busy)} of {len(side.answers)} answers other programs had up to {max(busy):.0%} of the "
+        "processor",
+        advice="Accuracy stands; times and what a right answer costs do not compare: close them and run again.",
+    )
+
+
 def sampling_not_sent(side: Side, _: TaskSet) -> Finding | None:
     """The server takes no temperature, top-p or seed: it samples as it likes."""
     settings = side.opened.subject.settings
@@ -154,6 +169,6 @@ def greedy(_: Side, tasks: TaskSet) -> Finding | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    scripted, synthetic, unanswered, truncated, ungraded, looping, sampling_not_sent, beyond_training, small_budget,
+    scripted, synthetic, unanswered, truncated, ungraded, looping, busy_host, sampling_not_sent, beyond_training, small_budget,
     greedy,
 )  # fmt: skip

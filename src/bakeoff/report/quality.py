@@ -48,7 +48,7 @@ def _parts(summary: QualitySummary, path: str) -> Iterator[RenderableType]:
         for line in pair_sentences(pair, len(summary.pairs)):
             yield Text(line)
     front = [subject.side.name for subject in summary.subjects if subject.on_front]
-    if len(summary.subjects) > 1 and front:
+    if len(summary.subjects) > 1 and any(subject.counts.right for subject in summary.subjects) and front:
         yield Text(f"\nOn the front of accuracy against time, by the points: {', '.join(map(one_line, front))}.")
     for failure in summary.run.failures:
         yield Text(f"✗ {one_line(failure.subject)}: {one_line(failure.error)}", style="bold red")
