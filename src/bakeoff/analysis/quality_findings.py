@@ -169,6 +169,6 @@ def greedy(_: Side, tasks: TaskSet) -> Finding | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    scripted, synthetic, unanswered, truncated, ungraded, looping, busy_host, sampling_not_sent, beyond_training, small_budget,
-    greedy,
+    scripted, synthetic, unanswered, truncated, ungraded, looping, busy_host, sampling_not_sent, beyond_training,
+    small_budget, greedy,
 )  # fmt: skip
