@@ -1,6 +1,7 @@
 """``python -m bench [timing] [load] [startup] [twin] [cache] [scale]``: all of them where none is named.
 
-And, by name alone, ``overhead``, what the meters cost, and ``meters``, what NVIDIA's do on a machine that has them.
+And, by name alone: ``overhead``, what the meters cost; ``meters``, what NVIDIA's do on a machine that has them; and
+``rivals``, Bakeoff beside other tools, which it installs for itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from bench.targets import Target
 
 BENCHES = ("timing", "load", "startup", "twin", "cache", "scale")
-BY_NAME = ("overhead", "meters")
+BY_NAME = ("overhead", "meters", "rivals")
 
 
 class Result(Protocol):

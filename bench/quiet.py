@@ -41,10 +41,10 @@ def least_disturbed(measured: list[tuple[float, T]], wanted: int) -> Kept[T]:
     return Kept([item for _, item in chosen], [others for others, _ in chosen], len(measured))
 
 
-async def quietly(measure: Callable[[int], Awaitable[T]], wanted: int) -> Kept[T]:
+async def quietly(measure: Callable[[int], Awaitable[T]], wanted: int, patience: int = PATIENCE) -> Kept[T]:
     """Call ``measure(0)``, ``measure(1)``, … until ``wanted`` of them were quiet, or patience is at its end."""
     measured: list[tuple[float, T]] = []
-    while len(measured) < wanted * PATIENCE and sum(others <= QUIET for others, _ in measured) < wanted:
+    while len(measured) < wanted * patience and sum(others <= QUIET for others, _ in measured) < wanted:
         await _calm()
         before = _reading()
         item = await measure(len(measured))
