@@ -206,7 +206,8 @@ def _target(case: Case, row: Row) -> Target:
 
 def _case_text(result: Result, case: Case) -> str:
     rounds = len(case.scores[US])
-    what = f"{case.load.requests} answers of {case.load.tokens} tokens; {rounds} rounds"
+    turns = "1 round" if rounds == 1 else f"{rounds} rounds"
+    what = f"{case.load.requests} answers of {case.load.tokens} tokens; {turns}"
     return f"{case.name()}, {what}; {case.quiet}\n\n{_case_table(result, case)}"
 
 

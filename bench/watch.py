@@ -58,11 +58,9 @@ async def watch(command: Sequence[str], environment: Mapping[str, str], timeout_
                 raise BakeoffError(f"{command[0]} was not done after {timeout_s:g} s")
             await asyncio.wait({said}, timeout=SAMPLE_S)
     finally:
-        if not said.done():
-            said.cancel()
         with suppress(ProcessLookupError):  # it and what it left behind: they are one group
             os.killpg(process.pid, signal.SIGKILL)
-    output, errors = said.result()
+        output, errors = await said
     if process.returncode != 0:
         reason = (errors or output).decode(errors="replace").strip()[-LAST_LINES:]
         raise BakeoffError(f"{command[0]} ended with status {process.returncode}: {reason}")
