@@ -40,8 +40,10 @@ bench: $(READY)  ## the client's own timing error, beside other clients
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@$(BIN)/python -m bench
 
-fit-report: $(READY)  ## fit the planner's speeds again, and write docs/prediction.md
+fit-report: $(READY)  ## fit the planner's speeds again, and write the pages that are made of data
 	@$(BIN)/python -m fit
+	@$(BIN)/python -m fit.published
+	@$(BIN)/python -m fit.gpu
 
 clean:
 	rm -rf $(VENV) .layers.log .mypy_cache .pytest_cache .ruff_cache .hypothesis

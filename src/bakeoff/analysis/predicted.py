@@ -48,8 +48,8 @@ def learned(runs: Iterable[Run], host: Host) -> dict[DeviceKind, Correction]:
             if prediction is not None and _teaches(cell):
                 model = cell.opened.subject.model
                 known = ratios[prediction.device].get((model.name, model.quant), (None, None))
-                decode, prefill = _ratios(cell, prediction)
-                ratios[prediction.device][(model.name, model.quant)] = (decode or known[0], prefill or known[1])
+                new = _ratios(cell, prediction)
+                ratios[prediction.device][(model.name, model.quant)] = (new[0] or known[0], new[1] or known[1])
     found = {}
     for kind, of_kind in ratios.items():
         decode = [ratio for ratio, _ in of_kind.values() if ratio is not None]
