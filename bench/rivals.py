@@ -6,6 +6,11 @@ definition worked out on the server's log, for the requests that it counted itse
 tool's whole process tree, from its first counted request to the end of its last counted answer, for the tokens sent
 meanwhile; the time from launch is that to the first byte of the first request for tokens.
 
+Warm-ups and probes are each tool's own, and count for nobody. A request is dated by its first byte for a tool whose
+clock starts before it sends, by its last for one whose clock starts after; a request that came in two parts while the
+server was sending is dated by its last byte alone, at most a millisecond late. No tool may fetch anything: the
+tokenizer is a small one of ours, and llama-benchy finds a book as long as its usual one in its cache.
+
 The others are installed on first use (GuideLLM brings PyTorch: 6 GB), each in a folder of its own under
 ``bench/build``, never in the project's environment.
 """
