@@ -36,8 +36,8 @@ ARTICLE = {
         fit_m3_7b_q4 fit_m3_7b_q8 fit_m3_14b_q4 fit_m3_14b_q8 decode_m3_7b_q8 decode_m3_14b_q4 decode_m3_14b_q8
         ttft_m3_7b_q4 ttft_tighter ratio_7b_q4 two_to_three_7b_q4 two_to_three_7b_q8 two_to_three_14b_q4
         two_to_three_14b_q8 similar_14b proportional_q8 wins_every interactive_14b_q4 tokens_per_joule_4090
-        tokens_per_joule_m3 efficiency_ratio power_fraction train_distance take_4090_7b take_m3_7b take_m3_14b vllm_7b mlx_7b
-        method_warm rest_of_system value_24gb api_input api_output api_day api_month break_even_500
+        tokens_per_joule_m3 efficiency_ratio power_fraction train_distance take_4090_7b take_m3_7b take_m3_14b vllm_7b
+        mlx_7b method_warm rest_of_system value_24gb api_input api_output api_day api_month break_even_500
         break_even_1000
     """,
 }

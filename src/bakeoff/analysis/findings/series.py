@@ -186,7 +186,7 @@ def _moved(before: Sequence[Trial], after: Sequence[Trial]) -> str | None:
         a, b = statistics.median(first.values), statistics.median(last.values)
         if apart and a > 0 and first.matters(b - a, a):
             return (
-                f"the same cell's {first.name} was {_slower(b / a)} when it was measured again at the end "
+                f"the first cell's {first.name} was {_slower(b / a)} when it was measured again at the end "
                 f"({first.text(a)}, then {first.text(b)})"
             )
     return None
