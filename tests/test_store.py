@@ -54,7 +54,8 @@ def test_a_beginning_that_several_runs_have_names_none(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["1999", "*", "../x", "\0", "x" * 5000])
-def test_a_name_that_no_run_has_is_a_sentence(folder: Path, text: str) -> None:
+def test_a_name_that_no_run_has_is_a_sentence(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
     with pytest.raises(UsageError, match=r"^No run is named .* List your runs with: bakeoff runs list$"):
         find_run(folder, text)
 
