@@ -20,7 +20,7 @@ demo: $(READY)  ## measure a small real model and a synthetic R1 distill on this
 	@$(BIN)/bakeoff demo
 
 test: lint types layers $(READY)  ## everything CI checks
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2
 
 lint: $(READY)
 	@$(BIN)/ruff check .
