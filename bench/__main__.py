@@ -34,13 +34,15 @@ class Result(Protocol):
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(BENCHES + BY_NAME))
 @click.option("--quick", is_flag=True, help="Fewer repeats and shorter streams: a look, not a figure to show.")
+@click.option("--program", metavar="FILE", help="For twin: a llama-server to start, else the embedded engine.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Save the figures in FILE.")
-def main(names: tuple[str, ...], quick: bool, file: Path | None) -> None:
+def main(names: tuple[str, ...], quick: bool, program: str | None, file: Path | None) -> None:
     """Measure Bakeoff's own accuracy on this machine, and judge it by its targets."""
     results: dict[str, Result] = {}
     try:
         for name in names or BENCHES:
-            results[name] = import_module(f"bench.{name}").run(quick)
+            run = import_module(f"bench.{name}").run
+            results[name] = run(quick, program) if name == "twin" else run(quick)
             progress("")
             click.echo(f"\n{results[name].text()}\n")
     except BakeoffError as error:

@@ -36,11 +36,10 @@ def synthetic_file() -> Path:
     return synthesize(architecture_of(header), quant_of(header) or "Q4_1", cache_folder(), like=header)
 
 
-def loading(file: Path, context: int) -> Contestant:
-    """As ``bakeoff run llamacpp:FILE`` makes it."""
-    return contestant(
-        parse_subject(f"llamacpp:{file}"), EngineOptions(context=context), lambda what, *_: progress(what)
-    )
+def loading(file: Path, context: int, program: str | None = None) -> Contestant:
+    """As ``bakeoff run llamacpp:FILE`` makes it, with ``--program`` where one is given."""
+    options = EngineOptions(context=context, program=program)
+    return contestant(parse_subject(f"llamacpp:{file}"), options, lambda what, *_: progress(what))
 
 
 def asking(prompt: Prompt, max_tokens: int, *, cache: bool = False) -> Request:
@@ -75,7 +74,10 @@ def every(metric: Callable[[Trial], T | None], trials: Sequence[Trial]) -> list[
 
 
 def about(engine: Engine) -> str:
-    """The engine's version, the threads and the context that it has."""
+    """The engine's version, its device, and the threads and the context that it has, where it tells them."""
     described = engine.describe()
     settings = described.settings
-    return f"{described.version}, {described.device}, {settings['threads']} threads, context {settings['context']}"
+    parts = [described.version, described.device, f"context {settings['context']}"]
+    if "threads" in settings:
+        parts.insert(2, f"{settings['threads']} threads")
+    return ", ".join(filter(None, parts))

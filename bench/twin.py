@@ -83,18 +83,18 @@ def ratio(pairs: Sequence[Pair]) -> Interval:
     return ratio_of_sums([pair.real_s for pair in pairs], [pair.synthetic_s for pair in pairs])
 
 
-def run(quick: bool) -> Result:
-    """Measure both; about 6 minutes, or 1 minute with ``quick``."""
-    return run_async(_run(rounds=5 if quick else 20, trials=1 if quick else 2, max_tokens=64))
+def run(quick: bool, program: str | None = None) -> Result:
+    """Measure both; about 6 minutes, or 1 minute with ``quick``. ``program``: a llama-server, else the embedded one."""
+    return run_async(_run(program, rounds=5 if quick else 20, trials=1 if quick else 2, max_tokens=64))
 
 
-async def _run(rounds: int, trials: int, max_tokens: int) -> Result:
+async def _run(program: str | None, rounds: int, trials: int, max_tokens: int) -> Result:
     files = {REAL: smollm2_file(), SYNTHETIC: synthetic_file()}
     orders = (files, dict(reversed(files.items())))
     starts: list[Started] = []
     for turn in range(rounds * len(orders)):
         progress(f"twin · round {turn // len(orders) + 1} of {rounds}")
-        starts.append(await _start(orders[turn % len(orders)], turn, trials, max_tokens))
+        starts.append(await _start(program, orders[turn % len(orders)], turn, trials, max_tokens))
     quiet = quiet_text([share for _, kept in starts for share in kept.others], sum(kept.made for _, kept in starts))
     sent = f"{PROMPT_TOKENS} prompt tokens and {max_tokens} of answer"
     by_round = [
@@ -106,11 +106,11 @@ async def _run(rounds: int, trials: int, max_tokens: int) -> Result:
     )
 
 
-async def _start(files: dict[str, Path], turn: int, trials: int, max_tokens: int) -> Started:
+async def _start(program: str | None, files: dict[str, Path], turn: int, trials: int, max_tokens: int) -> Started:
     """Copies of both files loaded in their order, then the same prompt to each in that order, again and again."""
     with tempfile.TemporaryDirectory() as folder:
         copies = {name: shutil.copyfile(file, Path(folder, f"{name}.gguf")) for name, file in files.items()}
-        twins = {name: loading(copy, CONTEXT) for name, copy in copies.items()}
+        twins = {name: loading(copy, CONTEXT, program) for name, copy in copies.items()}
 
         async def measure(attempt: int) -> dict[str, Trial]:
             prompt = Prompt(token_ids=twins[REAL].token_ids(PROMPT_TOKENS, 1000 * turn + attempt))
