@@ -303,7 +303,8 @@ def test_instruments_are_read_before_the_first_request_and_after_the_last() -> N
         async def start(self) -> None:
             told.append(f"start, {len(engine.requests)} requests")
 
-        async def finish(self, span: Span | None = None) -> Seen:
+        async def finish(self, span: Span | None = None, since_ns: int | None = None) -> Seen:
+            assert since_ns is None
             told.append(f"finish, {len(engine.requests)} requests, {span}")
             return Seen(others_cpu=0.25)
 

@@ -386,6 +386,7 @@ def test_a_long_basis_is_shown_on_one_line_and_cut() -> None:
     assert line.endswith("…”: It is 2.")
 
 
+TOO_SHORT = Reading(meter="m", scope="gpu", quantity="energy_j", span_s=0.3, detail="GPU 0; 300 ms are too short")
 PROVOKED: dict[str, tuple[dict[str, Any], list[Answer], TaskSet]] = {
     "scripted": ({"engine": "scripted"}, [an_answer()], asked(1)),
     "synthetic": ({"model": Model(name="m", synthetic=True)}, [an_answer()], asked(1)),
@@ -397,6 +398,7 @@ PROVOKED: dict[str, tuple[dict[str, Any], list[Answer], TaskSet]] = {
     "sampling_not_sent": ({"settings": {"temperature": False}}, [an_answer()], asked(1)),
     "beyond_training": ({"model": Model(name="m", context_trained=4000)}, [an_answer()], asked(1)),
     "small_budget": ({}, [an_answer(reasoning_tokens=5)], asked(1)),
+    "energy_withheld": ({}, [an_answer(readings=(TOO_SHORT,))], asked(1)),
     "greedy": ({}, [an_answer()], asked(1, temperature=0.0)),
 }
 

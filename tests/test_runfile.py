@@ -244,6 +244,7 @@ ANSWER = Answer(
     others_cpu=0.1,
     waited_s=2.0,
     readings=(READING,),
+    block=2,
     error="closed early",
 )
 RESUMED = RunResumed(resumed="2026-11-24T10:19:00+00:00", bakeoff="0.2.0")

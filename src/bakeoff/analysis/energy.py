@@ -38,13 +38,17 @@ Watched = Trial | Window
 
 
 class Spent(Struct, frozen=True, kw_only=True):
-    """The energy of one stretch of one trial in one scope. ``idle_j``: what idling would have taken meanwhile."""
+    """The energy of one stretch of one trial in one scope. ``idle_j``: what idling would have taken meanwhile.
+
+    ``half_j``: the meters leave it open by so much, on either side.
+    """
 
     joules: float
     span_s: float
     peak_w: float | None
     idle_j: float | None
     method: str
+    half_j: float = 0.0
 
     @property
     def net_j(self) -> float | None:
@@ -150,6 +154,7 @@ def spent(watched: Watched, metered: Sequence[Metered], scope: str, phase: Phase
         peak_w=sum(peaks) if len(peaks) == len(best) else None,
         idle_j=sum(watts * span for watts, span in zip(known, spans, strict=True)) if len(known) == len(idle) else None,
         method="; ".join(dict.fromkeys(reading.method for reading in best.values())),
+        half_j=sum(_half_j(reading) for reading in best.values()),
     )
 
 
@@ -206,7 +211,7 @@ def _under_load(
 def _part(told: Spent, share: float) -> Spent:
     idle_j = None if told.idle_j is None else told.idle_j * share
     return Spent(joules=told.joules * share, span_s=told.span_s * share, peak_w=told.peak_w, idle_j=idle_j,
-                 method=told.method)  # fmt: skip
+                 method=told.method, half_j=told.half_j * share)  # fmt: skip
 
 
 def _works(
@@ -282,6 +287,11 @@ def _is_sound(reading: Reading) -> bool:
     return (
         reading.value is not None and 0 <= reading.value <= _MOST_J and span_s is not None and 0 < span_s < _LONGEST_S
     )
+
+
+def _half_j(reading: Reading) -> float:
+    value, high = reading.value or 0.0, reading.high
+    return min(high, _MOST_J) - value if high is not None and high > value else 0.0
 
 
 def _device(reading: Reading) -> str:

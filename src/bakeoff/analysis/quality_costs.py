@@ -5,25 +5,24 @@ Wrong, truncated and ungraded answers are paid for too, as whoever waits for a r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from bakeoff.analysis.energy import scopes_of, spent
-from bakeoff.analysis.quality_items import came, output_tokens, seconds, sums_of
+from bakeoff.analysis.quality_energy import answers_energy, energy_scopes
+from bakeoff.analysis.quality_items import ByItem, came, output_tokens, seconds, sums_of
 from bakeoff.measurement.metrics import as_figure
 from bakeoff.results.answers import Answer
-from bakeoff.results.records import Figure, Metered, Trial
+from bakeoff.results.records import Figure, Metered
 from bakeoff.stats.intervals import Interval, ratio_of_sums
 from bakeoff.stats.ratios import inverted
-
-Value = Callable[[Answer], float | None]
 
 
 class PerCorrect(Struct, frozen=True, kw_only=True):
     """Σ over tasks / right answers. None where something was not told of every answer, or none was right.
 
+    The interval of ``joules`` is wider by what the meters leave open of their sum, whatever the chance of that.
     ``dollars`` are the seconds at what an hour of the machine costs, where that was said.
     """
 
@@ -38,24 +37,18 @@ def per_correct(answers: Sequence[Answer], metered: Sequence[Metered], price_per
     there = came(answers)
     per_second = None if price_per_hour is None else price_per_hour / 3600
     return PerCorrect(
-        seconds=_over_right(there, seconds),
-        tokens=_over_right(there, output_tokens),
-        dollars=None if per_second is None else _over_right(there, partial(_dollars, per_second)),
-        joules={scope: _over_right(there, partial(_joules, metered, scope)) for scope in energy_scopes(there)},
+        seconds=_over_right(there, sums_of(there, seconds)),
+        tokens=_over_right(there, sums_of(there, output_tokens)),
+        dollars=None if per_second is None else _over_right(there, sums_of(there, partial(_dollars, per_second))),
+        joules={scope: _joules_over_right(there, metered, scope) for scope in energy_scopes(there)},
     )
 
 
-def energy_scopes(answers: Sequence[Answer]) -> list[str]:
-    """The scopes of which any energy was told."""
-    return scopes_of([_watched(answer) for answer in answers])
-
-
-def _over_right(answers: Sequence[Answer], value: Value) -> Figure | None:
+def _over_right(answers: Sequence[Answer], spent_on: ByItem | None) -> Figure | None:
     """The interval is that of right answers per cost, turned over: a task without a right answer is no division by 0.
 
     ``high`` is None where it cannot be told from no right answers at all.
     """
-    spent_on = sums_of(answers, value)
     right = sums_of(answers, lambda answer: float(answer.verdict == "right"))
     if not spent_on or not right or sum(right.values()) == 0 or sum(spent_on.values()) <= 0:
         return None
@@ -73,11 +66,14 @@ def _dollars(per_second: float, answer: Answer) -> float | None:
     return None if took is None else took * per_second
 
 
-def _joules(metered: Sequence[Metered], scope: str, answer: Answer) -> float | None:
-    found = spent(_watched(answer), metered, scope)
-    return found.joules if found is not None else None
-
-
-def _watched(answer: Answer) -> Trial:
-    """An answer as that which meters were read around."""
-    return Trial(cell=0, index=0, purpose="timed", status="ok", started="", seed=answer.seed, readings=answer.readings)
+def _joules_over_right(answers: Sequence[Answer], metered: Sequence[Metered], scope: str) -> Figure | None:
+    energy = answers_energy(answers, metered, scope)
+    figure = _over_right(answers, energy.by_item) if energy is not None else None
+    if energy is None or figure is None:
+        return figure
+    whole_j = sum(energy.by_item.values())
+    low, high = (
+        None if bound is None else bound * meters_j / whole_j
+        for bound, meters_j in ((figure.low, energy.low_j), (figure.high, energy.high_j))
+    )
+    return structs.replace(figure, low=low, high=high)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 
 from bakeoff.analysis.findings.base import Finding
 from bakeoff.analysis.findings.host import BUSY_SHARE
+from bakeoff.analysis.quality_energy import answers_energy, energy_scopes
 from bakeoff.analysis.quality_items import came
 from bakeoff.analysis.quality_pairs import MOST_SHARE, Side
 from bakeoff.quality.sampling import ADVISED_TOKENS
 from bakeoff.results.answers import TaskSet
+from bakeoff.units import one_line
 
 Check = Callable[[Side, TaskSet], Finding | None]
 
@@ -156,6 +158,29 @@ def looping(side: Side, _: TaskSet) -> Finding | None:
     )
 
 
+def energy_withheld(side: Side, _: TaskSet) -> Finding | None:
+    """A meter was there, but the answers were too short for it, even together, or it failed."""
+    there = came(side.answers)
+    for scope in energy_scopes(there):
+        if answers_energy(there, (), scope) is not None:
+            continue
+        reasons = Counter(
+            reading.detail.rpartition("; ")[2]
+            for answer in reversed(there)
+            for reading in answer.readings
+            if (reading.scope, reading.quantity, reading.value) == (scope, "energy_j", None)
+        )
+        why = reasons.most_common(1)[0][0] if reasons else "nothing was read in some of them"
+        return Finding(
+            code="energy_withheld",
+            severity="warning",
+            evidence=f"{scope}: it is not known what the answers took: {one_line(why)}",
+            advice="More of them make it known, with --samples or --items." if "too short" in why else
+            "Look at the meter, and run again: energy is only given where all answers have theirs.",
+        )  # fmt: skip
+    return None
+
+
 def greedy(_: Side, tasks: TaskSet) -> Finding | None:
     """Each task has one greedy answer, which a near-tie between two tokens may turn."""
     if tasks.temperature > 0:
@@ -170,5 +195,5 @@ def greedy(_: Side, tasks: TaskSet) -> Finding | None:
 
 CHECKS: tuple[Check, ...] = (
     scripted, synthetic, unanswered, truncated, ungraded, looping, busy_host, sampling_not_sent, beyond_training,
-    small_budget, greedy,
+    small_budget, energy_withheld, greedy,
 )  # fmt: skip

@@ -65,6 +65,9 @@ class Answer(Record, frozen=True, kw_only=True, tag="answer"):
     the last chunk, ``end_ns`` the last byte. ``reasoning_tokens`` and ``answer_tokens`` add up to the output, as
     ``tokens_from`` says: the engine's own parting (``usage``), its running count (``stream``), or the number of chunks
     of either kind (``chunks``). ``basis`` is what the verdict rests on, as it stood in the answer.
+
+    Readings of the phase ``block`` are of this answer and those before it together, ``block`` in all, with the moments
+    between them.
     """
 
     entrant: Int64
@@ -90,4 +93,5 @@ class Answer(Record, frozen=True, kw_only=True, tag="answer"):
     others_cpu: float | None = None
     waited_s: float | None = None
     readings: tuple[Reading, ...] = ()
+    block: Count = 0
     error: str | None = None

@@ -87,7 +87,7 @@ class EngineTimings(Struct, frozen=True, kw_only=True):
     peak_memory_bytes: Int64 | None = None
 
 
-Phase = Literal["trial", "prefill", "decode", "idle", "run"]
+Phase = Literal["trial", "prefill", "decode", "block", "idle", "run"]
 Scope = Literal["gpu", "package", "soc", "system", "wall", "process", "unified", "engine", "machine"]
 
 

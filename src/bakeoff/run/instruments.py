@@ -76,10 +76,13 @@ class Instruments:
             self._meters.start()
         self._cpu = cpu_times(self._pids)
 
-    async def finish(self, span: Span | None = None) -> Seen:
-        """End the window. ``span`` is the request in it, or all of many; None where its time was invented."""
+    async def finish(self, span: Span | None = None, since_ns: int | None = None) -> Seen:
+        """End the window. ``span`` is the request in it, or all of many; None where its time was invented.
+
+        ``since_ns``: meters of power also tell of the time from then to its end, as of a ``block``.
+        """
         cpu = cpu_times(self._pids)
-        readings = self._meters.finish(_stretches(span)) if self._meters is not None else ()
+        readings = self._meters.finish(_stretches(span, since_ns)) if self._meters is not None else ()
         return Seen(
             others_cpu=others_share(self._cpu, cpu),
             memory_peak_bytes=_peak(readings),
@@ -98,8 +101,13 @@ def _peak(readings: Sequence[Reading]) -> int | None:
     return next((round(peak) for peak in peaks if peak is not None), None)
 
 
-def _stretches(span: Span | None) -> tuple[Stretch, ...]:
-    return stretches(span.begun_ns, span.first_ns, span.last_ns, span.end_ns) if span is not None else ()
+def _stretches(span: Span | None, since_ns: int | None) -> tuple[Stretch, ...]:
+    if span is None:
+        return ()
+    found = stretches(span.begun_ns, span.first_ns, span.last_ns, span.end_ns)
+    if not found or since_ns is None or span.end_ns is None:
+        return found
+    return (*found, Stretch("block", since_ns, span.end_ns))
 
 
 async def _counters(engine: Engine) -> Counters | None:

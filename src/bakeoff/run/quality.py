@@ -19,6 +19,7 @@ from bakeoff.quality.sampling import answer_seed, order
 from bakeoff.quality.tasks import Grader, Score, Task
 from bakeoff.results.answers import Answer, Answering, TaskSet
 from bakeoff.results.records import AnyRecord, Run, Trial
+from bakeoff.run.blocks import Blocks
 from bakeoff.run.cells import check_unchanged
 from bakeoff.run.contestant import Contestant, Observer
 from bakeoff.run.instruments import Instruments
@@ -54,6 +55,7 @@ class _Up(Struct, frozen=True):
     instruments: Instruments
     entrant: int
     text: str
+    blocks: Blocks
 
 
 class Answerer:
@@ -103,7 +105,7 @@ class Answerer:
             if entrant in self._opened:
                 check_unchanged(self._opened[entrant].subject, about)
             async with instruments(engine, about) as watching:
-                up = _Up(engine, about, watching, entrant, contestant.text)
+                up = _Up(engine, about, watching, entrant, contestant.text, Blocks())
                 observer.stage(f"Warming up: {contestant.text}")
                 await self._warm_up(up)
                 self._open(up, write)
@@ -150,7 +152,8 @@ class Answerer:
             recorder = Recorder(up.entrant, sample, "timed", request.seed)
             await up.instruments.start()
             error = await perform(recorder, up.engine, request)
-            seen = await up.instruments.finish(recorder.span())
+            since_ns, together = up.blocks.add(recorder.span() if error is None else None)
+            seen = await up.instruments.finish(recorder.span(), since_ns if together > 1 else None)
             wait_s = rate.pause_s(error, refusals) if isinstance(error, RateLimited) else None
             if wait_s is None:
                 break
@@ -167,7 +170,8 @@ class Answerer:
         trial = structs.replace(trial, **seen.fields(), waited_s=waited_s if refusals > 1 else None)
         said = recorder.said()
         score = await self._score(self._by_id[item], trial, said, up.about) if error is None else None
-        return answer_of(trial, said, score, entrant=up.entrant, item=item, sample=sample), error
+        block = together if any(reading.phase == "block" for reading in seen.readings) else 0
+        return answer_of(trial, said, score, entrant=up.entrant, item=item, sample=sample, block=block), error
 
     async def _score(self, task: Task, trial: Trial, said: tuple[str, str], about: Description) -> Score:
         """Graded in a thread: code may run for seconds in its sandbox."""
