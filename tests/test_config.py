@@ -125,9 +125,16 @@ def test_whatever_is_set_is_read_again_and_all_of_it_can_be_taken_out(
         ("[hardware.rtx-4090]\nprice = 0\n", 2, "hardware.rtx-4090.price has to be a number above 0"),
         ("[hardware]\nrtx-4090 = 2600\n", 2, "hardware.rtx-4090 is a table, of: hardware.*.price"),
         ("electricity = 1\n", 1, "electricity is a table"),
-        ("[electricity.price]\nEUR = 1\n", 1, "electricity.price has to be a number, 0 or more, not a table"),
+        (
+            "[electricity.price]\nEUR = 1\n",
+            1,
+            "electricity.price has to be a number, 0 or more, up to a billion, not a table",
+        ),
         ('currency = "euro"\n', 1, "currency has to be a currency of three letters"),
-        ("[rates]\neuro = 1.1\n", 2, "a currency has three letters"),
+        ("[rates]\nUSD = 2\n", 2, "in US dollars"),
+        ("[rates]\nEUR = 1.1\n\neur = 1.2\n", 2, "rates.EUR is there twice"),
+        ("[hardware.rtx-4090]\nprice = 1e10\n", 2, "up to a billion"),
+        ("[rates]\neuro = 1.1\n", 2, "of a currency of three letters"),
         ('[electricity]\ndate = "May"\n', 2, "electricity.date has to be a date"),
         ('[engine]\nurl = "localhost"\n', 2, "engine.url has to be an address"),
         ("[engine\n", 1, "this is not TOML"),
@@ -142,7 +149,21 @@ def test_what_is_wrong_is_told_with_its_line(text: str, line: int, words: str, h
     with pytest.raises(UsageError) as caught:
         read_settings()
     assert words in str(caught.value)
-    assert str(caught.value).startswith(f"{home / 'config.toml'}, line {line}: ")
+    assert re.match(rf"{re.escape(str(home / 'config.toml'))}, line {line}(?:, column \d+)?: ", str(caught.value))
+
+
+def test_a_currency_is_one_whether_in_capitals_or_not() -> None:
+    text = with_value("[rates]\neur = 1.1\n", parse_key("rates.EUR"), 1.2)
+    assert text == "[rates]\neur = 1.2\n"
+    assert checked(text).number("rates", "EUR") == 1.2
+    assert without_value(text, parse_key("rates.eur")) == "[rates]\n"
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = [1"])
+def test_a_file_that_cannot_be_read_as_toml_gets_a_sentence_about_the_file(text: str, home: Path) -> None:
+    written(home, text)
+    with pytest.raises(UsageError, match=r"config.toml(?:, line 1, column 7: this is not TOML| is nested too deeply)"):
+        read_settings()
 
 
 def test_a_secret_is_not_repeated(home: Path) -> None:

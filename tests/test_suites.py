@@ -18,11 +18,12 @@ from bakeoff.engines.subjects import WITH_QUANT, known_engines
 from bakeoff.errors import FileError, UsageError
 from bakeoff.hardware.catalogue import find_machine
 from bakeoff.results.runfile import read_run
+from bakeoff.texts import LARGEST_BYTES
 from bakeoff.workload.matrix import MOST_CELLS, Start, starts
 from bakeoff.workload.prompts import BINARY_SEARCH, TRAIN
 from bakeoff.workload.suite import Settings
 from bakeoff.workload.suite_entries import Choice
-from bakeoff.workload.suite_file import LARGEST_BYTES, SuiteFile, built_in, read_suite, schema
+from bakeoff.workload.suite_file import SuiteFile, built_in, read_suite, schema
 from bakeoff.workload.toml_places import Path as Place
 from bakeoff.workload.toml_places import Places
 

@@ -122,7 +122,7 @@ def test_the_schema_names_every_metric(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["artcle"], 2, "There are no claims and no file artcle. Did you mean article?"),
+        (["artcle"], 2, "There is no file of claims artcle, in the package or as a file. Did you mean article?"),
         (["--only", "train_anser"], 2, "There is no claim 'train_anser' in article. Did you mean train_answer"),
         (["--run", "nothing"], 2, "nothing"),
     ],

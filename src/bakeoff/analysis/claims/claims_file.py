@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
-import tomllib
 from collections.abc import Iterable
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,47 +21,29 @@ from bakeoff.analysis.claims.quantity import Quantity, parse_quantity
 from bakeoff.analysis.claims.subject import quant_of
 from bakeoff.economics.case import API
 from bakeoff.economics.case import NAMES as INPUTS
-from bakeoff.errors import FileError, UsageError
+from bakeoff.errors import UsageError
 from bakeoff.hardware.catalogue import find_machine
 from bakeoff.models.catalogue import find
-from bakeoff.units import plain_text
+from bakeoff.texts import Shelf, named_or_file, read_toml
 from bakeoff.workload.suite_errors import told
 from bakeoff.workload.toml_places import Path as Place
 from bakeoff.workload.toml_places import Places
 
-LARGEST_BYTES = 1 << 20
-NOUN = "file of claims"
+SHELF = Shelf(package="bakeoff.analysis.claims", folder="sets", noun="file of claims")
 LARGEST_NUMBER = 1e30
 BREAK_EVEN = ("hardware_price", *API)
 """Inputs without which there is no break-even."""
-_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 def built_in() -> list[str]:
     """The names of the files in the package."""
-    folder = resources.files("bakeoff.analysis.claims").joinpath("sets")
-    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+    return SHELF.names()
 
 
 def read_claims(text: str) -> Claims:
     """The claims of that name in the package, else in that file. Raises UsageError and FileError."""
-    if text in built_in():
-        file = resources.files("bakeoff.analysis.claims").joinpath("sets", f"{text}.toml")
-        return parse_claims(text, file.read_text(encoding="utf-8"))
-    shown = plain_text(text)[:200]
-    try:
-        path = Path(text).expanduser()
-        if path.stat().st_size > LARGEST_BYTES:
-            raise FileError(f"{shown} is larger than {LARGEST_BYTES} bytes: not a file of claims.")
-        content = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        near = difflib.get_close_matches(text, built_in(), 1, 0.5)
-        hint = f"Did you mean {near[0]}?" if near else f"In the package: {', '.join(built_in())}."
-        raise UsageError(f"There are no claims and no file {shown}. {hint}") from error
-    except (OSError, ValueError, RuntimeError) as error:
-        why = "it is not UTF-8 text" if isinstance(error, UnicodeError) else getattr(error, "strerror", None) or error
-        raise FileError(f"Cannot read the claims {shown}: {why}.") from error
-    return parse_claims(plain_text(path.name), content)
+    found = named_or_file(text, SHELF)
+    return parse_claims(found.name, found.text)
 
 
 def schema() -> dict[str, Any]:
@@ -83,17 +61,12 @@ class _Reader:
 
     def __init__(self, name: str, text: str) -> None:
         self._name = name
-        try:
-            content = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(_no_toml(name, text, str(error))) from error
-        except RecursionError as error:
-            raise UsageError(f"{name} is nested too deeply for a file of claims.") from error
+        content = read_toml(name, text, SHELF.noun)
         self._places = Places(text)
         try:
             self._about = msgspec.convert(content, ClaimSet)
         except msgspec.ValidationError as error:
-            raise self._wrong(*told(str(error), ClaimSet, NOUN)) from error
+            raise self._wrong(*told(str(error), ClaimSet, SHELF.noun)) from error
         self._known = {claim.id: claim for claim in self._about.claims}
 
     def claims(self) -> Claims:
@@ -249,10 +222,3 @@ def _task(name: str) -> None:
         near = difflib.get_close_matches(name, tasks(), 1, 0.5)
         hint = f"Did you mean {near[0]!r}?" if near else "docs/tasks.md lists the sets."
         raise UsageError(f"there is no task {name!r} that is graded without running code. {hint}")
-
-
-def _no_toml(name: str, text: str, message: str) -> str:
-    match = _TOML_PLACE.search(message)
-    line, column = (match[1], match[2]) if match and match[1] else (text.count("\n") + 1, len(text.split("\n")[-1]) + 1)
-    what = plain_text(_TOML_PLACE.sub("", message))
-    return f"{name}, line {line}, column {column}: this is not TOML: {what[:1].lower()}{what[1:200]}."
