@@ -302,6 +302,67 @@ def test_every_parameter_and_the_return_must_have_a_hint(source: str, annotated:
     assert functions(tree)[0].annotated is annotated
 
 
+# A word in a whole sentence
+
+CAPITAL = "Which city is the capital of Japan? End with 'Answer:' and the city's name alone."
+CITY = Task(id="own", set="own", level=1, prompt=CAPITAL, checker="word", target={"word": "Tokyo"})
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("The capital of Japan is Tokyo.", "right"),
+        ("The capital of Japan is **Tokyo**.", "right"),
+        ("Japan's capital city is Tokyo.  Tokyo is the capital city of Japan.", "right"),
+        ("So Tokyo is the capital of Japan, and it is a very large city.", "right"),
+        ("It’s Tokyo!", "right"),
+        ("Tokyo, the capital of Japan.", "right"),
+        ("The capital of Japan is Tokyo, not Kyoto, which was the capital for a thousand years.", "right"),
+        ("The former capital of Japan is Kyoto. The capital of Japan is Tokyo.", "right"),
+        ("The capital of Japan is Tokyo. The capital of Japan is beautiful.", "right"),
+        ("The Capital of Japan is Tokyo. Answer with the name of the capital of Japan.", "right"),
+        ("The capital of Japan is Kyoto.", "wrong"),
+        ("Kasp (Kosika) is the capital of Japan.", "wrong"),
+        ("The capital of Japan is Tokyo Bay.", "wrong"),
+        ("Tokyo Tower is the capital of Japan.", "wrong"),
+        ("El Salvador, the capital of Japan.", "wrong"),
+        ("The capital of Japan is Kyoto. The capital of Japan is Tokyo.", "ungraded"),
+        ("The capital of Tokyo is Japan.", "ungraded"),
+        ("Japan is the capital of Tokyo.", "ungraded"),
+        ("The capital of Japan is not Tokyo.", "ungraded"),
+        ("The capital of Japan isn't Tokyo.", "ungraded"),
+        ("If Tokyo is the capital of Japan.", "ungraded"),
+        ("Is Tokyo the capital of Japan?", "ungraded"),
+        ("The capital of Japan is beautiful.", "ungraded"),
+        ("Tokyo, Osaka and Kyoto are cities in Japan.", "ungraded"),
+        ("I went to Tokyo once.", "ungraded"),
+        ("The mayor of Tokyo lives in the capital of Japan.", "ungraded"),
+        ("I'm sorry, I cannot say that the capital of Japan is Tokyo.", "wrong"),
+        ("The capital of Japan is Tokyo.\nAnswer: Kyoto", "wrong"),
+    ],
+)
+def test_a_word_is_read_from_a_sentence_that_repeats_the_question_and_from_no_other(text: str, verdict: str) -> None:
+    score = grade(text, CITY, PURE)
+    assert score.verdict == verdict
+    assert " ".join(score.basis.rstrip("…").split(" | ")[-1].split()) in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Plants release oxygen.", "ungraded"),
+        ("The gas that plants release is oxygen.", "right"),
+        ("Oxygen is the gas that plants release by day.", "right"),
+        ("It is oxygen", "right"),
+        ("The gas that plants release is nitrogen.", "wrong"),
+    ],
+)
+def test_a_word_that_is_no_name_is_read_in_the_same_way(text: str, verdict: str) -> None:
+    own = Task(id="own", set="own", level=1, prompt="Which is the gas that plants release by day?", checker="word",
+               target={"word": "oxygen"})  # fmt: skip
+    assert grade(text, own, PURE).verdict == verdict
+
+
 # Text made to hurt
 
 
@@ -311,7 +372,7 @@ def test_every_parameter_and_the_return_must_have_a_hint(source: str, annotated:
         "75 km/h ", "Answer: ", "Wait, let me check. ", "\\boxed{", "\\boxed{7}", "{", "**", "**a", "$", "(", "[1, ",
         "=", "1,", "1 ", "1.", ".", " ", "\n", "\n\n", "#### ", "- 1\n", "\\frac", "\\frac{1}", "\\frac1\\frac", "<b",
         "<b>", "&amp", "9", "9/", "-", "10^", "not ", "or ", "```\n", "```python\ndef f(a, b):\n    pass\n",
-        "the answer to ",        "final answer ", "\\", "\x1b[", "\x1b]", "\u202f", "答案",
+        "the answer to ",        "final answer ", "Tokyo is, ", "It is ", "\\", "\x1b[", "\x1b]", "\u202f", "答案",
         "Therefore 7. ", "a", "A ", "(A) ", "yes no ",
         "March 1 ", "1-", "1/", "Mar. ", "~~~\n", "x = ",
     ],
@@ -326,8 +387,8 @@ def test_a_hundred_thousand_characters_of_one_thing_do_not_hold_a_grader_up(unit
     before = signal.signal(signal.SIGVTALRM, too_long)
     signal.setitimer(signal.ITIMER_VIRTUAL, 20)
     try:
-        for name in ("train", "list", "search"):
-            assert grade(f"75 {text}!", task(name), PURE).verdict in ("right", "wrong", "ungraded")
+        for asked in (task("train"), task("list"), task("search"), CITY):
+            assert grade(f"75 {text}!", asked, PURE).verdict in ("right", "wrong", "ungraded")
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)

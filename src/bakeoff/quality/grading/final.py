@@ -27,6 +27,8 @@ SHORT_WORDS = 8
 MOST_MARKS = 100
 LAST_LINES = 5
 LAST_SENTENCES = 30
+NOT_FOUND = "No final answer was found."
+CONTRADICT = "Its final answers contradict each other."
 
 
 class Found(Struct, frozen=True):
@@ -99,7 +101,14 @@ def settle(answer: str, read: Reader, *, joins_bullets: bool = False) -> Score:
             return _judged(found)
     if refuses(text):
         return Score(verdict="wrong", basis=_clip(text), note="It refuses.")
-    return Score(verdict="ungraded", basis=_clip(text[-300:]), note="No final answer was found.")
+    return Score(verdict="ungraded", basis=_clip(text[-300:]), note=NOT_FOUND)
+
+
+def in_sentences(answer: str, read: Reader) -> Score:
+    """The score by whatever any of the last sentences answers, where no place tells: they must not contradict."""
+    found = [(one, each) for each in _sentences(_own_part(plain_text(answer)[-MOST_CHARACTERS:])) for one in
+             read(plain(each), False)]  # fmt: skip
+    return _judged(found) if found else Score(verdict="ungraded", basis=_clip(answer[-300:]), note=NOT_FOUND)
 
 
 def refuses(answer: str) -> bool:
@@ -114,7 +123,7 @@ def _judged(found: Sequence[tuple[Found, str]]) -> Score:
         verdict: Verdict = "ungraded" if one.right is None else "right" if one.right else "wrong"
         return Score(verdict=verdict, basis=_clip(statement), note=one.note)
     basis = " | ".join(dict.fromkeys(_clip(statement, 60) for _, statement in found[:5]))
-    return Score(verdict="ungraded", basis=basis, note="Its final answers contradict each other.")
+    return Score(verdict="ungraded", basis=basis, note=CONTRADICT)
 
 
 def _clip(text: str, longest: int = 200) -> str:
@@ -136,14 +145,22 @@ def _places(text: str, joins_bullets: bool) -> Iterable[tuple[list[str], bool]]:
     for line in reversed(marked):
         yield [line], False
     prose = _without_code(text)
-    lines = [line for line in prose[-20 * LONGEST :].splitlines() if line.strip()]
     opening = _OPENING.match(prose)
     if opening:
         yield [opening[1]], True
-    for found in reversed(_BOLD.findall("\n".join(lines[-LAST_LINES:]))):
+    for found in reversed(_BOLD.findall("\n".join(_lines(prose)[-LAST_LINES:]))):
         yield ["".join(found)], True
-    sentences = [part for line in lines for part in _SENTENCE_END.split(line) if part.strip()][-LAST_SENTENCES:]
-    yield from _last_sentences(sentences)
+    yield from _last_sentences(_sentences(text))
+
+
+def _lines(prose: str) -> list[str]:
+    return [line for line in prose[-20 * LONGEST :].splitlines() if line.strip()]
+
+
+def _sentences(text: str) -> list[str]:
+    """The last of them, outside of code."""
+    lines = _lines(_without_code(text))
+    return [part for line in lines for part in _SENTENCE_END.split(line) if part.strip()][-LAST_SENTENCES:]
 
 
 def _last_sentences(sentences: list[str]) -> Iterable[tuple[list[str], bool]]:

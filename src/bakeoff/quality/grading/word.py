@@ -2,7 +2,8 @@
 
 With ``among``, the answer is the one of these words that a statement holds as a whole word and does not deny ("not
 Alice", "taller than Bob"); two contradict each other. For a question of yes or no the answer's first word counts as a
-statement. Without ``among``, a short statement must be the word itself, but for case, articles and punctuation.
+statement. Without ``among``, a short statement must be the word itself, but for case, articles and punctuation; where
+there is none, a sentence that repeats the question tells ("The capital of Japan is Tokyo").
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct, convert
 
-from bakeoff.quality.grading.final import Found, settle
+from bakeoff.quality.grading.echo import answers_in
+from bakeoff.quality.grading.final import CONTRADICT, NOT_FOUND, Found, in_sentences, settle
 from bakeoff.quality.tasks import Score, Task
 
 
@@ -44,7 +46,13 @@ def word(answer: str, task: Task) -> Score:
             return [Found(name == wanted) for name in sorted(named)]
         return [Found(same_words(statement, target.word))] if short and statement else []
 
+    def echoed(statement: str, _: bool) -> Sequence[Found]:
+        said = answers_in(statement, task.prompt)
+        return [Found(same_words(each, target.word)) for each in said if _cased(each) or not _cased(target.word)]
+
     score = settle(answer, read)
+    if not forms and score.note == NOT_FOUND:
+        return in_sentences(answer, echoed)
     leading = _LEADING.match(f"{answer} ")
     if forms.keys() & _YES_NO and leading and leading[1].casefold() in forms:
         return _with_leading(score, leading[1], forms[leading[1].casefold()].casefold() == wanted)
@@ -57,7 +65,12 @@ def _with_leading(score: Score, leading: str, right: bool) -> Score:
     if score.verdict in (verdict, "ungraded") and "contradict" not in score.note:
         return Score(verdict=verdict, basis=leading)  # type: ignore[arg-type]
     basis = f"{leading} | {score.basis}"
-    return Score(verdict="ungraded", basis=basis, note="Its final answers contradict each other.")
+    return Score(verdict="ungraded", basis=basis, note=CONTRADICT)
+
+
+def _cased(text: str) -> bool:
+    """Whether it is written as a name is: "The capital is beautiful" names no city."""
+    return text[:1].isupper()
 
 
 def same_words(statement: str, wanted: str) -> bool:
