@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bakeoff.quality.sets import fresh
+from bakeoff.quality.sets.families.registry import FAMILIES, PLAN
+from bakeoff.quality.sets.packaged import standard
 from bakeoff.results.runfile import read_run
 from tests.test_cli import Bakeoff, bakeoff, own_home, run_files, script_file
 
@@ -120,6 +124,9 @@ WRONG_USE = [
     (("scripted:steady", "--greedy", "--samples", "2"), "--greedy answers repeat"),
     (("scripted:steady", "--greedy", "--temperature", "1"), "--greedy answers repeat"),
     (("scripted:steady", "--items", "0"), "--items"),
+    (("scripted:steady", "--fresh", "x"), "--fresh"),
+    (("scripted:steady", "--fresh", "1", "--tasks", "humaneval"), "of the set standard, not of 'humaneval'"),
+    (("scripted:steady", "--fresh", "1", "--items", "6000"), "Ask for 1 to 5000"),
     (("scripted:steady", "--margin", "x"), "no share"),
     (("steady",), "names no engine"),
     (("scripted:steady", "--resume=last"), "leave the subjects out"),
@@ -162,3 +169,74 @@ def test_a_real_small_model_is_honestly_graded(bakeoff: Bakeoff, own_home: Path)
         assert answer.usage.output_tokens is not None
         assert answer.usage.output_tokens <= 128
         assert answer.verdict == "truncated" or answer.finish == "stop"
+
+
+# Unseen tasks
+
+
+@pytest.fixture
+def own_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that need no reasoning-gym, as if there were no others."""
+    own = {name: levels for name, levels in PLAN.items() if not FAMILIES[name].source}
+    monkeypatch.setattr(fresh, "PLAN", own)
+
+
+def answering_all(folder: Path) -> str:
+    """A script that counts as many tokens as the longest of these prompts has."""
+    return script_file(folder, "all.json", turns=[RIGHT], exact_length=False, prompt_tokens=600)
+
+
+def ids(path: Path) -> list[tuple[str, str]]:
+    return [(item.id, item.prompt) for item in read_run(path).task_sets[0].items]
+
+
+@pytest.mark.usefixtures("own_families")
+def test_fresh_tasks_are_those_of_their_seed_and_not_of_the_set(
+    tmp_path: Path, bakeoff: Bakeoff, own_home: Path
+) -> None:
+    asked = (answering_all(tmp_path), "--items", "20")
+    for seed in ("7", "7", "8"):
+        assert bakeoff("quality", *asked, "--fresh", seed).code == 0
+    first, again, other = (ids(path) for path in run_files(own_home))
+    assert len(first) == 20
+    assert first == again
+    assert {prompt for _, prompt in first}.isdisjoint(prompt for _, prompt in other)
+    assert {prompt for _, prompt in first}.isdisjoint(task.prompt for task in standard())
+    shown = bakeoff("runs", "show", run_files(own_home)[0].stem)
+    assert "20 tasks of standard (fresh, seed 7)" in " ".join(shown.out.split())
+
+
+@pytest.mark.usefixtures("own_families")
+def test_a_run_of_fresh_tasks_is_gone_on_with_by_its_own_seed_though_it_had_asked_nothing_yet(
+    tmp_path: Path, bakeoff: Bakeoff, own_home: Path
+) -> None:
+    script = answering_all(tmp_path)
+    for _ in range(2):
+        bakeoff("quality", script, "--items", "6", "--fresh", "3", "--seed", "5")
+    whole, path = run_files(own_home)
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    assert bakeoff("quality", f"--resume={path.stem}").code == 0
+    assert ids(path) == ids(whole)
+    assert read_run(path).task_sets[0].digest == read_run(whole).task_sets[0].digest
+    assert [a.seed for a in read_run(path).answers] == [a.seed for a in read_run(whole).answers]
+
+
+def test_fresh_tasks_without_reasoning_gym_say_how_to_get_it(
+    bakeoff: Bakeoff, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "reasoning_gym", None)
+    said = bakeoff("quality", "scripted:steady", "--fresh", "7")
+    assert (said.code, said.out) == (2, "")
+    assert "need reasoning-gym" in said.err
+    assert "pip install 'bakeoff[fresh]'" in said.err
+    assert run_files(own_home) == []
+
+
+@pytest.mark.usefixtures("own_families")
+def test_a_run_with_quality_takes_fresh_tasks_too(tmp_path: Path, bakeoff: Bakeoff, own_home: Path) -> None:
+    asked = ("--runs", "1", "--prompt", "Count.", "--with-quality", "--items", "2", "--fresh", "4")
+    said = bakeoff("run", answering_all(tmp_path), *asked, "--json")
+    assert said.document["quality"]["tasks"]["sets"] == ["standard (fresh, seed 4)"]
+    refused = bakeoff("run", "scripted:steady", "--fresh", "4")
+    assert (refused.code, "--with-quality" in refused.err) == (2, True)
+    assert len(run_files(own_home)) == 1

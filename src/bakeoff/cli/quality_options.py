@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 USUAL: dict[str, Any] = {"samples": 1, "max_tokens": None, "temperature": None, "greedy": False, "reference": None,
                          "margin": None, "price_per_hour": None}  # fmt: skip
 """What 'bakeoff quality' does where nothing else is asked for."""
+TASK_OPTIONS = ("tasks", "items", "fresh")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def task_options(command: _F) -> _F:
     """Add the options."""
     for option in (
+        click.option("--fresh", type=click.IntRange(0, 2**63 - 1), metavar="SEED",
+                     help="Unseen tasks like those of the standard set; needs the extra 'fresh'."),
         click.option("--items", type=click.IntRange(1, 100_000), help="So many tasks of each set; else all."),
         click.option("--tasks", metavar="SET[,SET]|FILE", default="standard", show_default=True,
                      help="Sets of tasks by their names, or a file of one's own (JSON Lines)."),
@@ -49,6 +52,7 @@ def _quality(plan: Plan, options: dict[str, Any]) -> Quality:
     quality = Quality(
         sets=tuple(dict.fromkeys(name.strip() for name in options["tasks"].split(",") if name.strip())),
         items=options["items"],
+        fresh=options["fresh"],
         sampling=Sampling(
             samples=options["samples"],
             max_tokens=options["max_tokens"] or 1,

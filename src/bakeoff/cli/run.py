@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from bakeoff.cli.engine_options import engine_options, named, settings_of, with_context
 from bakeoff.cli.load_options import load_options, under_load, with_slots
 from bakeoff.cli.meter_options import meter_options, meters_of
-from bakeoff.cli.quality_options import USUAL, task_options, with_quality
+from bakeoff.cli.quality_options import TASK_OPTIONS, USUAL, task_options, with_quality
 from bakeoff.cli.suite_options import check_suite_options, suite_options
 from bakeoff.errors import UsageError
 
@@ -161,12 +161,12 @@ def command(subjects: tuple[str, ...], as_json: bool, seed: int, **options: Any)
         raise UsageError("--with-quality does not go with --suite: run 'bakeoff quality' after it.")
     options["seed"] = seed
     meters = meters_of(options)
-    if not options["with_quality"] and (_given("tasks") or _given("items")):
-        raise UsageError("--tasks and --items are for answers: add --with-quality.")
+    if not options["with_quality"] and any(map(_given, TASK_OPTIONS)):
+        raise UsageError(f"--{', --'.join(TASK_OPTIONS)} are for answers: add --with-quality.")
     if options["suite"] is None:
         plan = structs.replace(_plan(subjects, options), meters=meters)
         if options["with_quality"]:
-            plan = with_quality(plan, {**USUAL, **{name: options[name] for name in ("tasks", "items", "seed")}})
+            plan = with_quality(plan, {**USUAL, **{name: options[name] for name in (*TASK_OPTIONS, "seed")}})
         return show_dry_run(foresee(plan, "this run"), as_json) if options["dry_run"] else measure(plan, as_json)
     plan = suite_plan(subjects, options, _given, lambda: _default_subjects(options["url"]))
     plan = structs.replace(plan, meters=meters)

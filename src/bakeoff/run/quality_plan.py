@@ -17,14 +17,16 @@ DEFAULT_SETS = ("standard",)
 
 
 class Quality(Struct, frozen=True, kw_only=True):
-    """``items`` of each set, all where None. ``reference`` is the subject that the others are held against, the first
-    where None. ``margin``: accuracies that differ by less are equivalent; None: that is not judged.
+    """``items`` of each set, all where None; ``fresh``: unseen ones in their place, drawn by this seed.
 
-    ``price_per_hour`` is what an hour of the machine costs, in dollars, where that is known.
+    ``reference`` is the subject that the others are held against, the first where None. ``margin``: accuracies that
+    differ by less are equivalent; None: that is not judged. ``price_per_hour`` is what an hour of the machine costs, in
+    dollars, where that is known.
     """
 
     sets: tuple[str, ...] = DEFAULT_SETS
     items: int | None = None
+    fresh: int | None = None
     sampling: Sampling = Sampling()
     reference: str | None = None
     margin: float | None = None
@@ -35,19 +37,27 @@ def tasks_of(quality: Quality) -> tuple[Task, ...]:
     """The tasks of all its sets; one that is in two of them once. Raises UsageError and FileError."""
     found: dict[str, Task] = {}
     for name in quality.sets:
-        for task in load(name, items=quality.items, seed=quality.sampling.seed):
+        for task in _set(name, quality):
             if found.setdefault(task.id, task) != task:
                 raise UsageError(f"Two tasks are named {task.id}: {found[task.id].set} and {task.set} cannot be asked "
                                  "together.")  # fmt: skip
     return tuple(found.values())
 
 
+def _set(name: str, quality: Quality) -> tuple[Task, ...]:
+    if quality.fresh is None:
+        return load(name, items=quality.items, seed=quality.sampling.seed)
+    from bakeoff.quality.sets.fresh import fresh_items
+
+    return fresh_items(name, quality.fresh, quality.items)
+
+
 def task_set(quality: Quality, tasks: tuple[Task, ...], sandbox: str) -> TaskSet:
     """What the run file says of the tasks, and how they are asked."""
     items = tuple(msgspec.convert(task, Item, from_attributes=True) for task in tasks)
-    sampling = quality.sampling
+    sampling, drawn = quality.sampling, "" if quality.fresh is None else f" (fresh, seed {quality.fresh})"
     return TaskSet(
-        sets=quality.sets,
+        sets=tuple(f"{name}{drawn}" for name in quality.sets),
         digest=hashlib.sha256(msgspec.json.encode(items)).hexdigest(),
         items=items,
         samples=sampling.samples,

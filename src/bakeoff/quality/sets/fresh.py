@@ -28,16 +28,19 @@ class Drawn(Struct, frozen=True):
     repeated: int
 
 
-def fresh_items(name: str, seed: int, count: int, *, own_only: bool = False) -> tuple[Task, ...]:
-    """So many unseen items of a set's families, in its proportions; the same for the same seed.
+def fresh_items(name: str, seed: int, count: int | None = None, *, own_only: bool = False) -> tuple[Task, ...]:
+    """So many unseen items of a set's families, as many as the set has if None, in its proportions.
 
-    None has a prompt of the set itself. ``own_only`` leaves out the families that need reasoning-gym. Raises UsageError
-    for a set that has no families, for a count below 1 or above 5,000, and where reasoning-gym is not installed.
+    The same for the same seed and version of reasoning-gym. None has a prompt of the set itself. ``own_only`` leaves
+    out the families that need reasoning-gym. Raises UsageError for a set that has no families, for a count below 1 or
+    above 5,000, and where reasoning-gym is not installed.
     """
     from bakeoff.quality.sets.packaged import standard
 
     if name != "standard":
         raise UsageError(f"Fresh items can be made of the set standard, not of {name!r}.")
+    if count is None:
+        count = len(standard())
     if not 1 <= count <= MOST_ITEMS:
         raise UsageError(f"Cannot make {count} fresh items. Ask for 1 to {MOST_ITEMS}.")
     taken = {normalised(task.prompt) for task in standard()}
