@@ -50,6 +50,7 @@ __all__ = [
     "Speed",
     "Work",
     "bandwidth_limit_tps",
+    "decode_steps",
     "decode_tps",
     "placement",
     "predict",
@@ -154,24 +155,38 @@ def _rate(seconds: Span, tokens: int, limit: float = math.inf) -> Figure:
     )
 
 
-def _decode_span(asked: Work, placed: Placement, depth: int, engine: Engine) -> Span:
+def decode_steps(asked: Work, placed: Placement, depth: int, engine: Engine) -> list[tuple[str, Span]]:
+    """What the seconds of a token are made of, each part in words: their sum is the time."""
     numbers, held = _numbers(), parts(asked, placed)
-    cached, total = asked.cache_bytes(depth), NOTHING
+    cached, found = asked.cache_bytes(depth), list[tuple[str, Span]]()
     on_devices = sum(part.device is not None for part in held)
     extra = math.log(UNMEASURED_FACTOR) * ((engine in ("vllm", "mlx")) + (asked.arch.experts is not None))
     for part in held:
         if part.device is None:
             own = numbers["processor"]
             seconds = (part.read_bytes + cached * part.share) / (part.bandwidth * own["efficiency"])
-            total += Span.around(seconds, own["log_width"] + extra)
+            name = f"reading at {own['efficiency']:.0%} of the host's bandwidth"
+            found.append((name, Span.around(seconds, own["log_width"] + extra)))
             continue
         chip, fit = _chip(part.device, alone=on_devices == 1, engine=engine), _decode_fit(part.device.vendor)
+        width = _width("decode", part.device.vendor) + extra
         steps = part.layers * layer_seconds(chip, fit) * _expert_steps(asked.arch)
-        seconds = steps + reading_seconds(part.read_bytes, cached * part.share, chip, fit)
-        total += Span.around(seconds, _width("decode", part.device.vendor) + extra)
+        reading = reading_seconds(part.read_bytes, cached * part.share, chip, fit)
+        name = f"at {fit.efficiency:.0%} of the bandwidth, or as fast as the cores unpack"
+        found.append((f"steps of {part.layers:.3g} layers on {part.device.chip}", Span.around(steps, width)))
+        found.append((f"reading {name}, on {part.device.chip}", Span.around(reading, width)))
     if on_devices and len(held) > 1:
-        total += Span.around((len(held) - 1) * numbers["shared"]["hop_s"], extra)
-    return total + (Span.around(numbers["ollama_s"], 0.0) if engine == "ollama" else NOTHING)
+        found.append(("hops between devices", Span.around((len(held) - 1) * numbers["shared"]["hop_s"], extra)))
+    if engine == "ollama":
+        found.append(("what Ollama adds", Span.around(numbers["ollama_s"], 0.0)))
+    return found
+
+
+def _decode_span(asked: Work, placed: Placement, depth: int, engine: Engine) -> Span:
+    total = NOTHING
+    for _, span in decode_steps(asked, placed, depth, engine):
+        total += span
+    return total
 
 
 def _prefill_span(asked: Work, placed: Placement, tokens: int, engine: Engine) -> Span:
