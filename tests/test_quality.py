@@ -32,11 +32,15 @@ def no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
-def screen(summary: QualitySummary) -> str:
-    console = Console(file=io.StringIO(), width=200, highlight=False)
+def lines(summary: QualitySummary, width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
     print_quality(summary, "run.jsonl", console)
     assert isinstance(console.file, io.StringIO)
-    return " ".join(console.file.getvalue().split())
+    return console.file.getvalue().splitlines()
+
+
+def screen(summary: QualitySummary) -> str:
+    return " ".join(" ".join(lines(summary, 200)).split())
 
 
 def asked(count: int, samples: int = 1, **changes: Any) -> TaskSet:
@@ -109,6 +113,24 @@ def test_accuracy_is_told_by_level_and_kind(tmp_path: Path) -> None:
     (subject,) = summary_of(path).subjects
     assert {level: figure.point for level, figure in subject.by_level.items()} == {1: 1.0, 2: 0.0, 3: 0.0}
     assert set(subject.by_kind) == {"arithmetic"}
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_table_loses_nothing_on_a_narrow_screen(width: int) -> None:
+    long = {"reasoning_tokens": 12_345, "answer_tokens": 1111, "reasoning": "So.", "end_ns": 754 * 10**9}
+    answers = [an_answer("right" if n % 3 else "wrong", f"sum-{n}", **long) for n in range(1, 325)]
+    name = "llamacpp:DeepSeek-R1-Distill-Qwen-7B-Q4_K_M.gguf"
+    run = hand_made(answers, tasks=asked(324))
+    run = structs.replace(run, answering=(structs.replace(run.answering[0], subject=a_subject(text=name)),))
+    shown = lines(summed(run), width)
+    assert max(map(len, shown)) <= width
+    first = next(place for place, line in enumerate(shown) if line.startswith("   "))
+    table = shown[first : next(place for place in range(first, len(shown)) if "By difficulty" in shown[place])]
+    words = [word for line in table for word in line.split()]
+    for word in ("accuracy", "graded", "cut", "tokens", "thinks", "takes", "costs", "67", "(61–72)", "216", "13456",
+                 "12345", "12", "min", "18", "51"):  # fmt: skip
+        assert word in words
+    assert "".join(line.split("  ")[0].strip() for line in table if not line.startswith(" ")) == name
 
 
 def test_a_note_on_a_published_key_is_told_on_the_screen_and_the_right_answer_counts(tmp_path: Path) -> None:
@@ -199,6 +221,15 @@ def test_one_sample_a_task_is_compared_by_mcnemar_and_newcombe(tmp_path: Path) -
     assert pair.p == pytest.approx(2 / 2**10)
     assert pair.verdict == "worse"
     assert "b is right less often than a, by 50.0 points" in screen(summary)
+
+
+def test_the_tasks_that_only_one_had_right_are_named_the_first_of_them(tmp_path: Path) -> None:
+    summary = compared(tmp_path, right_of({1, 2, 3, 4, 5, 6, 9}), right_of({1, 9, 10}), 12)
+    words = screen(summary)
+    assert (
+        "5 came out right with a alone (sum-2, sum-3, sum-4, sum-5 and 1 more) and 1 with b alone (sum-10): " in words
+    )
+    assert quality_document(summary, "")["pairs"][0]["flipped_items"]["a_only"] == [f"sum-{n}" for n in range(2, 7)]
 
 
 def test_several_samples_are_compared_by_signs_of_the_tasks_and_flip_by_majority(tmp_path: Path) -> None:

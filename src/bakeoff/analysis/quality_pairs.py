@@ -122,7 +122,7 @@ def pairs(sides: Sequence[Side], reference: int, tasks: TaskSet, margin: float |
 
 def _pair(a: Side, b: Side, tasks: TaskSet, comparisons: int, margin: float | None) -> Pair:
     ours, theirs = item_means(a.answers), item_means(b.answers)
-    items = [item for item in ours if item in theirs]
+    items = [item.id for item in tasks.items if item.id in ours and item.id in theirs]
     differences = [theirs[item] - ours[item] for item in items]
     alpha = ALPHA / comparisons
     single = all(len(graded(side.answers)) == len(item_means(side.answers)) for side in (a, b))
@@ -200,10 +200,7 @@ def _verdict(pair: Pair, a: Side, b: Side, tasks: TaskSet) -> Verdict:
 def same_weights(a: Side, b: Side) -> bool:
     """Whether both are the same weights on unlike engines: by their digest, else by name and quantization."""
     here, there = a.opened.subject, b.opened.subject
-    where = [
-        (s.engine, s.engine_version, s.settings.get("device"), s.settings.get("gpu_layers")) for s in (here, there)
-    ]
-    if where[0] == where[1]:
+    if _place(here) == _place(there):
         return False
     if here.model.digest and there.model.digest:
         return here.model.digest == there.model.digest

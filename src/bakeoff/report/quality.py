@@ -22,6 +22,10 @@ from bakeoff.units import one_line, seconds_text, significant
 MOST_SHOWN = 4
 """Answers of each subject that are shown where they were not right."""
 _LONGEST_BASIS = 100
+THINKS = "thinks\nfor"
+HEADS = {"accuracy\n%": False, "right of\ngraded": True, "\ncut": False, "un-\ngraded": False, "tokens\neach": False,
+         THINKS: False, "answer\ntakes": True, "a right\none costs": True}  # fmt: skip
+"""The table's columns; those that may break their cells, so that all of it fits on 80 columns."""
 _STYLES = {"severe": "bold red", "warning": "yellow", "info": "dim"}
 _MARKS = {"severe": "✗", "warning": "!", "info": "·"}
 
@@ -70,10 +74,10 @@ def asked_words(tasks: TaskSet) -> str:
 def _table(summary: QualitySummary) -> Table:
     thinks = any(subject.side.reasons for subject in summary.subjects)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("", overflow="fold", min_width=14)
-    heads = ["accuracy\n%", "right of\ngraded", "\ncut", "un-\ngraded", "tokens an\nanswer", "an answer\ntakes"]
-    for head in [*heads, *(["tokens it\nthinks"] if thinks else []), "a right\none costs"]:
-        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for head, breaks in HEADS.items():
+        if thinks or head != THINKS:
+            table.add_column(head, justify="right", no_wrap=not breaks, max_width=8 if breaks else None)
     for subject in summary.subjects:
         counts, means = subject.counts, subject.means
         table.add_row(
@@ -83,8 +87,8 @@ def _table(summary: QualitySummary) -> Table:
             str(counts.truncated),
             str(counts.ungraded),
             _number(means["output_tokens"]),
-            _time(means["seconds"]),
             *([_number(means["reasoning_tokens"])] if thinks else []),
+            _time(means["seconds"]),
             _time(subject.per_correct.seconds),
         )
     return table

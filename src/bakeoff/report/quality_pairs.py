@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,8 @@ from bakeoff.analysis.quality_pairs import MOST_SHARE, Change, Pair
 from bakeoff.stats.verdicts import percent
 from bakeoff.units import one_line, significant
 
+MOST_NAMED = 4
+"""Tasks that only one had right, of which the names are shown."""
 _THINKING = {
     "output_tokens": "tokens an answer",
     "steps": "steps",
@@ -28,10 +30,9 @@ def pair_sentences(pair: Pair, comparisons: int) -> Iterator[str]:
     if pair.difference is not None and pair.p is not None:
         a_only, b_only = len(pair.flips.a_only), len(pair.flips.b_only)
         corrected = f", {_p(pair.p_adjusted)} for {comparisons} comparisons" if comparisons > 1 else ""
-        yield (
-            f"Of {pair.items} tasks, {a_only} came out right with {one_line(pair.a)} alone and {b_only} with "
-            f"{one_line(pair.b)} alone ({pair.test}: {_p(pair.p)}{corrected})."
-        )
+        alone = f"{a_only} came out right with {one_line(pair.a)} alone{_named(pair.flips.a_only)}"
+        alone += f" and {b_only} with {one_line(pair.b)} alone{_named(pair.flips.b_only)}"
+        yield f"Of {pair.items} tasks, {alone}: {pair.test}, {_p(pair.p)}{corrected}."
     visible = pair.smallest_visible_difference
     if pair.verdict in ("no_difference_seen", "equivalent", "better", "worse", "near_ties"):
         yield visible_words(pair, visible)
@@ -88,6 +89,14 @@ def _difference(pair: Pair) -> str:
 
 def _points(share: float) -> str:
     return f"{100 * share:.1f} points"
+
+
+def _named(items: Sequence[str]) -> str:
+    """The first of them; ``--json`` has them all."""
+    if not items:
+        return ""
+    more = f" and {len(items) - MOST_NAMED} more" if len(items) > MOST_NAMED else ""
+    return f" ({', '.join(one_line(item)[:60] for item in items[:MOST_NAMED])}{more})"
 
 
 def _p(p: float | None) -> str:
