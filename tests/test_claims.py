@@ -20,6 +20,7 @@ from bakeoff.errors import FileError, UsageError
 
 HEAD = 'title = "A table"\nsource = "somewhere"\ndate = "2026-01"\n'
 CLAIM = '[[claims]]\nid = "a"\nstatement = "It is so"\n'
+SUBJECT = 'hardware = "rtx-4090"\nmodel = "r1-7b"\nquant = "Q4_K_M"\ncontext = 2048\n'
 DECODE = (
     f'{CLAIM}metric = "decode"\nhardware = "rtx-4090"\nmodel = "r1-7b"\nquant = "Q4_K_M"\nclaimed = "90-110 tok/s"\n'
 )
@@ -128,6 +129,7 @@ def test_a_sum_over_ranges_reaches_from_its_least_to_its_greatest_value() -> Non
         ("open(a)", "no function 'open'"),
         ("low(1)", "takes the id of one claim"),
         ("1/0", "divides by zero"),
+        ("9e99 * 9e99 * 9e99 * 9e99", "too large"),
         ("(" * 60 + "1" + ")" * 60, "nested too deeply"),
         ("1" * 500, "at most 400 characters"),
     ],
@@ -193,6 +195,31 @@ def test_a_sum_comes_out_as_arithmetic_has_it_and_so_does_what_is_shown_of_it(te
          "line 8, column 9", "break_even needs 'calls_per_day': calls a day"),
         (HEAD + CLAIM + 'metric = "break_even"\nwhere = { hardware_price = -3000 }\nclaimed = "2 months"',
          "line 8, column 28", "hardware_price is -3000: it cannot be negative"),
+        (HEAD + CLAIM + 'metric = "break_even"\nwhere = { hardware_price = 0 }\nclaimed = "2 months"',
+         "line 8, column 28", "hardware_price is 0: it must be above 0"),
+        (HEAD + CLAIM + 'metric = "break_even"\nwhere = { hardware_price = 9, calls_per_day = 0, tokens_out = 1, '
+         'api_output_price = 1 }\nclaimed = "2 months"', "line 8, column 47", "calls_per_day is 0: it must be above 0"),
+        (HEAD + CLAIM + 'metric = "break_even"\nwhere = { hardware_price = 9, calls_per_day = 1, tokens_out = 1, '
+         'api_output_price = 1, resale = 50 }\nclaimed = "2 months"', "line 8, column 9", "resale 50 is not below"),
+        (HEAD + CLAIM + 'metric = "break_even"\nwhere = { hardware_price = 9, calls_per_day = 1, tokens_out = 1, '
+         'api_output_price = 1 }\nalso = { tps = 0 }\nclaimed = "2 months"', "line 9, column 16", "tps is 0: it must be"),
+        (HEAD + DECODE + CLAIM.replace('"a"', '"b"') + 'metric = "break_even"\nwhere = { hardware_price = "a", '
+         'calls_per_day = 1, tokens_out = 1, api_output_price = 1 }\nclaimed = "2 months"', "line 16, column 28",
+         "hardware_price is money, and 'a' is rate"),
+        (HEAD + DECODE + CLAIM.replace('"a"', '"b"') + 'metric = "break_even"\nwhere = { hardware_price = 9, '
+         'calls_per_day = "a", tokens_out = 1, api_output_price = 1 }\nclaimed = "2 months"', "line 16, column 47",
+         "calls_per_day takes a number"),
+        (HEAD + CLAIM + 'metric = "sum"\nexpression = "2 * a"\nclaimed = "2 x"', "line 8, column 14",
+         "'a' cannot be reckoned from itself"),
+        (HEAD + CLAIM + 'metric = "ratio"\nof = ["a", "a"]\nclaimed = "2 x"', "line 8, column 6",
+         "'a' cannot be reckoned from itself"),
+        (HEAD + CLAIM + 'metric = "versions"\nranges = ["3.9+", "new"]\nclaimed = "agree"', "line 8, column 19",
+         "'new' names no version"),
+        (HEAD + CLAIM + 'metric = "versions"\nranges = ["3.12-3.9"]\nclaimed = "agree"', "line 8, column 11",
+         "'3.12-3.9' is upside down"),
+        (HEAD + DECODE.replace("90-110", "9" * 300), "line 11, column 11", "too large to be a figure"),
+        (HEAD + DECODE + "host_gb_s = 1e-300", "line 12, column 13", "of at least 1"),
+        (HEAD.replace('"2026-01"', "2026-01-31") + DECODE, "line 3, column 8", "has to be a text, not a date"),
         (HEAD + CLAIM + 'metric = "sum"\nexpression = "a"\nwhere = { a = nan }\nclaimed = "2 months"',
          "line 9, column 15", "a is nan: give a finite number"),
         (HEAD + CLAIM + 'metric = "answer"\ntask = "article-trian"\nclaimed = "75"',
@@ -290,3 +317,30 @@ def test_the_page_lists_every_metric_with_what_it_needs_and_every_unit() -> None
         assert f"| {name} | {rule.what}{words} |{needs}|" in PAGE
     for word in (*METRICS["method"].words, *UNITS):
         assert word in PAGE
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("size + cache", "units are mixed: GB and MB"),
+        ("max(size, 2 * low(cache) - high(cache))", "units are mixed: GB and MB"),
+        ("low(size) - high(cache)", "units are mixed: GB and MB"),
+        ("size / cache", "units are mixed: GB and MB"),
+        ("size + rate", "units are mixed: GB and tok/s"),
+        ("size / rate", None),
+        ("size + cache / 1000", None),
+        ("min(size, size) / -size", None),
+    ],
+)
+def test_a_sum_of_unlike_units_is_told_unless_a_number_brings_them_together(expression: str, told: str | None) -> None:
+    body = "".join(
+        f'[[claims]]\nid = "{name}"\nstatement = "x"\nmetric = "{metric}"\nclaimed = "{claimed}"\n{SUBJECT}'
+        for name, metric, claimed in (("size", "weights", "4-5 GB"), ("cache", "kv_cache", "500-600 MB"),
+                                      ("rate", "decode", "9 tok/s"))
+    )  # fmt: skip
+    text = HEAD + body + f'{CLAIM}metric = "sum"\nexpression = "{expression}"\nclaimed = "5 GB"\n'
+    if told is None:
+        parse_claims("mine.toml", text)
+        return
+    with pytest.raises(UsageError, match=told):
+        parse_claims("mine.toml", text)

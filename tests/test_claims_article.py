@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -170,3 +171,21 @@ def test_every_figure_of_the_evidence_is_a_number() -> None:
     ]
     assert len(figures) > 200
     assert not any(math.isnan(figure) for figure in figures)
+
+
+@pytest.mark.parametrize("name", ["article", "apple-14b"])
+def test_every_number_of_the_evidence_comes_with_its_formula_and_with_inputs_that_have_a_source(name: str) -> None:
+    for each in CHECKED[name].values():
+        for evidence in (one for one in each.evidence if re.search(r"\d", one.words)):
+            about = f"{each.claim.id}: {evidence.words}"
+            assert evidence.formula or evidence.reference, about
+            assert evidence.given or evidence.reference, about
+            assert all(given.value and given.source for given in evidence.given), about
+
+
+@pytest.mark.parametrize("claim", ["decode_m3_7b_q4", "decode_4090_70b_q4"])
+def test_a_planned_rate_is_the_sum_of_the_seconds_that_are_explained(claim: str) -> None:
+    (planned,) = [each for each in of(claim).evidence if each.source == "predicted"]
+    steps = [given.value for given in planned.given if given.source.startswith("fitted")]
+    seconds = sum(float(value.split()[0]) * (1e-3 if value.split()[1] == "ms" else 1) for value in steps)
+    assert 1 / seconds == pytest.approx(planned.point, rel=0.01)

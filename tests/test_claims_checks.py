@@ -236,14 +236,76 @@ def test_no_published_measurement_passes_the_bandwidth_limit() -> None:
         ("decode", "0 tok/s", {"hardware": "cpu", "model": "r1-671b", "quant": "4bit", "engine": "mlx"},
          "does_not_hold"),
         ("sum", "1 x", {"expression": "1 / (2 - 2)"}, "cannot_check"),
-        ("break_even", "1 months", {"where": {"hardware_price": 0, "calls_per_day": 0, "tokens_out": 1,
-                                              "api_output_price": 0, "tps": 0, "watts": 1}}, "cannot_check"),
-        ("break_even", "1 months", {"where": {"hardware_price": 5, "calls_per_day": 0, "tokens_out": 1,
+        ("break_even", "1 months", {"where": {"hardware_price": 5, "calls_per_day": 1, "tokens_out": 1,
                                               "api_output_price": 0}}, "impossible"),
         ("command", "works", {"command": "vllm serve x --gpu-memory-utilization NaN --max-model-len 9e9"},
          "cannot_check"),
         ("command", "works", {"command": "ollama run '"}, "cannot_check"),
+        ("command", "works", {"command": "vllm serve"}, "cannot_check"),
+        ("download_time", ">3 s", {"model": "r1-7b", "quant": "4bit"}, "cannot_check"),
+        ("memory_size", "20-30 GB", {"hardware": "rtx-4090"}, "holds"),
+        ("memory_size", "<=30 GB", {"hardware": "rtx-4090"}, "holds"),
+        ("memory_size", ">=30 GB", {"hardware": "rtx-4090"}, "does_not_hold"),
+        ("memory_size", "24 GiB", {"hardware": "rtx-4090"}, "holds"),
+        ("gpu_memory", "36 GB", {"hardware": "m3-max-48gb"}, "holds"),
+        ("gpu_memory", "<=30 GB", {"hardware": "m3-max-48gb"}, "does_not_hold"),
+        ("gpu_memory", "10 GB", {"hardware": "m3-max-48gb"}, "does_not_hold"),
+        ("price", "$3,999", {"hardware": "m3-ultra-96gb"}, "holds"),
+        ("price", "$3,999/Mtok", {"hardware": "m3-ultra-96gb"}, "cannot_check"),
+        ("sum", "1 x", {"expression": "a * a * a * a * a * a * a * a * a * a * a", "where": {"a": 1e30}},
+         "cannot_check"),
+        ("sum", "1 x", {"expression": "a*a*a*a*a*a*a*a*a*a*a - a*a*a*a*a*a*a*a*a*a*a", "where": {"a": 1e30}}, "cannot_check"),
+        ("recommended", "none", {"hardware": "rtx-4090", "model": "r1-70b"}, "holds"),
+        ("recommended", "none", {"hardware": "rtx-4090", "model": "r1-7b"}, "does_not_hold"),
     ],
 )  # fmt: skip
 def test_odd_but_well_formed_claims_are_judged(metric: str, claimed: str, keys: dict[str, Any], verdict: str) -> None:
     assert one(metric, claimed, **keys).verdict == verdict
+
+
+CAPITAL = {"hardware": "rtx-4080", "command": "vllm serve deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"}
+
+
+def test_that_a_name_exists_does_not_say_that_its_command_works_where_it_does_not_fit() -> None:
+    """15.2 GB of weights and what vLLM works with are more than nine tenths of 16 GB."""
+    found = one("command", "works", **CAPITAL)
+    assert found.verdict == "does_not_hold"
+    assert one("command", "works", **CAPITAL | {"hardware": "rtx-4090"}).verdict == "holds"
+    pull = {"hardware": "m3-max-48gb", "command": "ollama pull deepseek-r1:70b-llama-distill-q4_K_M"}
+    assert one("command", "works", **pull).verdict == "does_not_hold"
+    assert one("command", "works", command=CAPITAL["command"]).verdict == "holds"
+
+
+def test_devices_that_can_read_at_once_have_the_bandwidth_of_all() -> None:
+    """Two GPUs of 1,008 GB/s and 41.9 GB a token: 24 tok/s one after the other, 48 where both read half at once."""
+    both = {"hardware": "2x rtx-4090", "model": "r1-70b", "quant": "Q4_K_M"}
+    assert one("decode", "30 tok/s", **both, engine="vllm").verdict != "impossible"
+    assert one("decode", "30 tok/s", **both).verdict != "impossible"
+    assert one("decode", "30 tok/s", **both, engine="ollama").verdict == "impossible"
+    assert one("decode", "50 tok/s", **both, engine="vllm").verdict == "impossible"
+
+
+def test_a_model_that_a_cache_may_hold_is_not_bound_by_the_memory_behind_it() -> None:
+    small = {"hardware": "cpu:ddr5-5600-dual", "model": "smollm2-135m", "quant": "Q4_K_M", "engine": "llamacpp"}
+    found = one("decode", "3000 tok/s", **small)
+    assert found.verdict != "impossible"
+    assert "cache" in found.evidence[0].words
+    assert one("decode", "300 tok/s", **small | {"model": "r1-7b"}).verdict == "impossible"
+
+
+def test_more_layers_than_there_are_mean_all_of_them() -> None:
+    found = one("decode", "100 tok/s", **SUBJECT, gpu_layers=99)
+    assert "99" not in " ".join(each.words for each in found.evidence)
+    assert found.verdict == one("decode", "100 tok/s", **SUBJECT).verdict
+
+
+def test_a_first_token_later_than_planned_is_open_at_that_end() -> None:
+    keys = SUBJECT | {"hardware": "m3-max-48gb"}
+    assert one("ttft", "100-150 ms", **keys).ends == {"low": "holds", "high": "cannot_check"}
+
+
+def test_what_is_said_to_be_within_a_few_points_is_not_shown_by_six_answers() -> None:
+    within = one("accuracy_difference", "<=3 pp", items=2, samples=3)
+    assert within.verdict == "cannot_check"
+    assert "only by 0" in within.evidence[0].words
+    assert "up to 39 points" in within.evidence[0].words

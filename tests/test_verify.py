@@ -64,7 +64,7 @@ def test_a_claim_alone_is_explained_with_formula_inputs_and_their_sources(capsys
     text = " ".join(screen(capsys, "--only", "decode_m3_70b_q4").split())
     assert "1 claim: 0 hold, 0 do not, 1 is impossible" in text
     assert "lower end holds, upper end impossible" in text
-    assert "tokens/s ≤ 1 / Σ over devices of (bytes read a token / bandwidth)" in text
+    assert "tokens/s ≤ 1 / Σ over what reads one after the other of (bytes read a token / bandwidth)" in text
     assert "bandwidth of Apple M3 Max 40c: 409.6 GB/s (Apple tech specs" in text
     for source in ("arithmetic:", "published:", "predicted:"):
         assert source in text

@@ -25,6 +25,9 @@ _TYPES = {
     "object": "a table",
     "bool": "true or false",
     "null": "",
+    "date": "a date",
+    "datetime": "a time",
+    "time": "a time",
 }
 
 

@@ -44,6 +44,8 @@ class Rule(Struct, frozen=True, kw_only=True):
 _SUBJECT = ("hardware", "model", "quant")
 ANY = "any"
 """The dimension of a sum; and, as a ``quant``, every quantization that there is."""
+NONE = "none"
+"""Recommended: no quantization at all."""
 
 METRICS: dict[str, Rule] = {
     "decode": Rule(what="tokens a second of one answer", dimension="rate", needs=_SUBJECT),
@@ -65,7 +67,7 @@ METRICS: dict[str, Rule] = {
     "fits": Rule(what="whether it fits", words=("yes", "tight", "split", "no"), needs=("hardware", "model", "quant")),
     "only_fit": Rule(what="the only hardware of several on which it fits whole", words=("only",),
                      needs=(*_SUBJECT, "among")),
-    "recommended": Rule(what="the quantization to take", needs=("hardware", "model")),
+    "recommended": Rule(what="the quantization to take, or none", needs=("hardware", "model")),
     "bottleneck": Rule(what="what bounds a split model", words=("pcie", "host_memory", "gpu_memory"), needs=_SUBJECT),
     "sum": Rule(what="a sum over claims and constants", dimension=ANY, needs=("expression",)),
     "ratio": Rule(what="the first of two claims over the second", dimension="ratio", needs=("of",)),
@@ -101,8 +103,8 @@ class Conditions(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     streams: Annotated[int, Meta(ge=1, le=4096)] | None = None
     gpu_layers: Annotated[int, Meta(ge=0, le=10_000)] | None = None
     gpu_share: Annotated[float, Meta(ge=0, le=1)] | None = None
-    host_gb: Annotated[float, Meta(gt=0, le=65_536)] | None = None
-    host_gb_s: Annotated[float, Meta(gt=0, le=10_000)] | None = None
+    host_gb: Annotated[float, Meta(ge=1, le=65_536)] | None = None
+    host_gb_s: Annotated[float, Meta(ge=1, le=10_000)] | None = None
     scope: Literal["gpu", "package", "soc", "system", "wall"] | None = None
 
 

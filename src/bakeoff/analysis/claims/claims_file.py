@@ -7,20 +7,17 @@ run, opened or fetched.
 from __future__ import annotations
 
 import difflib
-import math
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec import structs
 
 from bakeoff.analysis.claims.checks.answers import tasks
-from bakeoff.analysis.claims.claim import ANY, METRICS, Claim, Claims, ClaimSet, Conditions, Stated
-from bakeoff.analysis.claims.expression import Node, names, parse_expression
+from bakeoff.analysis.claims.checks.method import span
+from bakeoff.analysis.claims.claim import ANY, METRICS, NONE, Claim, Claims, ClaimSet, Conditions, Stated
 from bakeoff.analysis.claims.quantity import Quantity, parse_quantity
+from bakeoff.analysis.claims.reckoning import faults
 from bakeoff.analysis.claims.subject import quant_of
-from bakeoff.economics.case import API
-from bakeoff.economics.case import NAMES as INPUTS
 from bakeoff.errors import UsageError
 from bakeoff.hardware.catalogue import find_machine
 from bakeoff.models.catalogue import find
@@ -30,9 +27,6 @@ from bakeoff.workload.toml_places import Path as Place
 from bakeoff.workload.toml_places import Places
 
 SHELF = Shelf(package="bakeoff.analysis.claims", folder="sets", noun="file of claims")
-LARGEST_NUMBER = 1e30
-BREAK_EVEN = ("hardware_price", *API)
-"""Inputs without which there is no break-even."""
 
 
 def built_in() -> list[str]:
@@ -67,7 +61,6 @@ class _Reader:
             self._about = msgspec.convert(content, ClaimSet)
         except msgspec.ValidationError as error:
             raise self._wrong(*told(str(error), ClaimSet, SHELF.noun)) from error
-        self._known = {claim.id: claim for claim in self._about.claims}
 
     def claims(self) -> Claims:
         """Every claim, checked alone and then against those that it names."""
@@ -80,7 +73,7 @@ class _Reader:
             stated[claim.id] = Stated(claim=self._complete(claim), figure=self._figure(number, claim))
         for number, one in enumerate(stated.values()):
             self._check_subject(number, one.claim)
-            self._check_others(number, one.claim, stated)
+            self._check_reckoning(number, one.claim, stated)
         return Claims(name=self._name, about=self._about, stated=stated)
 
     def _wrong(self, path: Place, sentence: str, key: bool = False) -> UsageError:
@@ -140,8 +133,10 @@ class _Reader:
                 self._known_as(("claims", number, key, place), known, value)
         if claim.task is not None:
             self._known_as(("claims", number, "task"), _task, claim.task)
-        if claim.metric == "recommended":
+        if claim.metric == "recommended" and claim.claimed != NONE:
             self._known_as(("claims", number, "claimed"), quant_of, claim.claimed)
+        for place, text in enumerate(claim.ranges):
+            self._known_as(("claims", number, "ranges", place), span, text)
         for place, reference in enumerate(claim.references):
             self._known_as(("claims", number, "references", place, "value"), parse_quantity, reference.value)
 
@@ -151,70 +146,11 @@ class _Reader:
         except UsageError as error:
             raise self._wrong(place, str(error)) from error
 
-    def _check_others(self, number: int, claim: Claim, stated: dict[str, Stated]) -> None:
-        """What it names of other claims is there, and is of a kind that can be used so."""
-        for key in ("of", "commands"):
-            for place, other in enumerate(getattr(claim, key)):
-                self._is_there(("claims", number, key, place), other)
-        if claim.metric == "ratio":
-            self._check_ratio(number, claim, stated)
-        for place, other in enumerate(claim.commands):
-            if self._known[other].metric != "command":
-                raise self._wrong(("claims", number, "commands", place), f"{other!r} is no command.")
-        self._check_inputs(number, claim, stated)
-        if claim.expression is not None:
-            self._check_sum(number, claim, stated)
-
-    def _check_inputs(self, number: int, claim: Claim, stated: dict[str, Stated]) -> None:
-        """Numbers and claims under ``where`` and ``also``; of break-even the names too, and that none is negative."""
-        named = claim.metric == "break_even"
-        for key in ("where", "also"):
-            for name, value in getattr(claim, key).items():
-                place = ("claims", number, key, name)
-                if named and name not in INPUTS:
-                    near = difflib.get_close_matches(name, INPUTS, 1, 0.5)
-                    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(INPUTS)}."
-                    raise self._wrong(place, f"break_even takes no {name!r}. {hint}", True)
-                if isinstance(value, str):
-                    self._has_figure(place, value, stated)
-                elif not (math.isfinite(value) and abs(value) <= LARGEST_NUMBER):
-                    raise self._wrong(place, f"{name} is {value}: give a finite number.")
-                elif named and value < 0:
-                    raise self._wrong(place, f"{name} is {value:g}: it cannot be negative.")
-        for name in BREAK_EVEN if named else ():
-            if name not in claim.where:
-                raise self._wrong(("claims", number, "where"), f"break_even needs {name!r}: {INPUTS[name]}.")
-
-    def _check_ratio(self, number: int, claim: Claim, stated: dict[str, Stated]) -> None:
-        place = ("claims", number, "of")
-        if len(claim.of) != 2:
-            raise self._wrong(place, "a ratio is of two claims: the upper and the lower.")
-        for other in claim.of:
-            self._has_figure(place, other, stated)
-        upper, lower = (figure for other in claim.of if (figure := stated[other].figure) is not None)
-        if upper.dimension != lower.dimension:
-            raise self._wrong(place, f"units are mixed: {upper.dimension} over {lower.dimension} is no ratio.")
-
-    def _check_sum(self, number: int, claim: Claim, stated: dict[str, Stated]) -> None:
-        place = ("claims", number, "expression")
-        try:
-            node: Node = parse_expression(claim.expression or "")
-        except UsageError as error:
-            raise self._wrong(place, str(error)) from error
-        for name in sorted(names(node) - claim.where.keys()):
-            self._has_figure(place, name, stated)
-
-    def _is_there(self, place: Place, other: str, also: Iterable[str] = ()) -> None:
-        if other not in self._known:
-            near = difflib.get_close_matches(other, [*self._known, *also], 1, 0.5)
-            hint = f"Did you mean {near[0]!r}?" if near else "Give it a claim of its own, or a number under 'where'."
-            raise self._wrong(place, f"there is no claim {other!r}. {hint}")
-
-    def _has_figure(self, place: Place, other: str, stated: dict[str, Stated]) -> None:
-        self._is_there(place, other)
-        figure = stated[other].figure
-        if figure is None or figure.relation in (">=", ">", "<=", "<", "!="):
-            raise self._wrong(place, f"{other!r} claims no number to reckon with.")
+    def _check_reckoning(self, number: int, claim: Claim, stated: dict[str, Stated]) -> None:
+        """What it reckons with is there, and is of a kind that can be used so."""
+        fault = next(faults(claim, stated), None)
+        if fault is not None:
+            raise self._wrong(("claims", number, *fault.place), fault.sentence, fault.key)
 
 
 def _task(name: str) -> None:

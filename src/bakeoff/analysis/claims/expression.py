@@ -10,8 +10,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -21,6 +22,8 @@ from bakeoff.units import significant
 
 LONGEST = 400
 DEEPEST = 40
+LONG = 1e15
+"""From here on numbers are told by their power of ten."""
 ENDS = ("low", "high", "mid")
 _TOKEN = re.compile(r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d{1,2})?)|(?P<name>[a-z]\w*)|(?P<sign>[-+*/×÷(),]))")
 _SIGNS = {"×": "*", "÷": "/"}
@@ -49,19 +52,47 @@ def names(node: Node) -> set[str]:
     return {name for part in node.parts for name in names(part)}
 
 
+def mixed_units(node: Node, units: Mapping[str, str], dimensions: Mapping[str, str]) -> tuple[str, str] | None:
+    """Two units that a sum adds, compares or divides though they are not one; None where there are none.
+
+    ``units`` are those of the names that have one. What a number is multiplied or divided with may be another unit's,
+    and is not followed.
+    """
+    return next(_mixed(node, units, dimensions), None)
+
+
+def _mixed(node: Node, units: Mapping[str, str], dimensions: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for part in node.parts:
+        yield from _mixed(part, units, dimensions)
+    known = [unit for part in node.parts if (unit := _unit(part, units)) is not None]
+    for other in known[1:]:
+        alike = dimensions[known[0]] == dimensions[other]
+        if known[0] != other and (node.kind in ("+", "-", "min", "max") or (node.kind == "/" and alike)):
+            yield known[0], other
+
+
+def _unit(node: Node, units: Mapping[str, str]) -> str | None:
+    """The unit that a part comes out in, where that is sure."""
+    if node.kind == "name":
+        return units.get(node.name)
+    if node.kind in ("*", "/"):
+        return None
+    return next((unit for part in node.parts if (unit := _unit(part, units)) is not None), None)
+
+
 def evaluate(node: Node, values: Mapping[str, Range]) -> Range:
     """The sum at the middles of its ranges, and its least and greatest value over all their corners.
 
-    Raises UsageError where it divides by zero.
+    Raises UsageError where it divides by zero, or comes to more than a number can hold.
     """
     free = {name: values[name] for name in _moving(node)}
     try:
-        if not free:
-            point = _at(node, {}, values)
-            return Range(point, point, point)
-        return extremes(free, lambda chosen: _at(node, chosen, values))
+        found = extremes(free, lambda chosen: _at(node, chosen, values))
     except ZeroDivisionError as error:
         raise UsageError("the sum divides by zero.") from error
+    if not all(map(math.isfinite, (found.low, found.point, found.high))):
+        raise UsageError("the sum comes to a number that is too large to be told.")
+    return found
 
 
 def worked_out(node: Node, values: Mapping[str, Range]) -> str:
@@ -83,7 +114,7 @@ def worked_out(node: Node, values: Mapping[str, Range]) -> str:
 
 
 def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) and abs(value) >= 1000 else f"{value:.6g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < LONG and value == int(value) else f"{value:.6g}"
 
 
 _RANK = {"+": 1, "-": 1, "neg": 2, "*": 3, "/": 3}
@@ -224,6 +255,6 @@ class _Reader:
 def show_number(value: float) -> str:
     """A result as people write it: three digits, without zeros that only fill up."""
     if abs(value) >= 1000:
-        return f"{value:,.0f}"
+        return f"{value:,.0f}" if abs(value) < LONG else f"{value:.3g}"
     text = significant(value)
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -10,18 +10,29 @@ import csv
 import math
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from msgspec import Struct
 
+from bakeoff.analysis.claims.checks.inputs import FITTED
 from bakeoff.analysis.claims.claim import Claim
 from bakeoff.analysis.claims.quantity import Quantity
-from bakeoff.analysis.claims.subject import engine_of, machine_of, of_claim, placed, quant_of, source_of, work_of
-from bakeoff.analysis.claims.verdict import Evidence, Verdict, unless_slower
+from bakeoff.analysis.claims.subject import (
+    engine_of,
+    layers_placed,
+    machine_of,
+    of_claim,
+    placed,
+    quant_of,
+    source_of,
+    work_of,
+)
+from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict, unless_slower
 from bakeoff.models.architecture import Architecture
 from bakeoff.models.catalogue import find
 from bakeoff.planning.placement import work
 from bakeoff.planning.speed import decode_tps
-from bakeoff.units import bytes_text, significant
+from bakeoff.units import bytes_text, seconds_text, significant
 
 TOLERANCE = 0.10
 """Two people's measurements of one chip and model differ by so much: other builds, clocks, settings."""
@@ -84,6 +95,7 @@ def published_decode(claim: Claim, claimed: Quantity) -> Evidence | None:
         low=min(rates),
         high=max(rates),
         ends={} if why else ends,
+        **_conversion(claim, found, rates),
         reference="; ".join(f"{row.source} ({row.date})" for row in found),
     )
 
@@ -109,6 +121,7 @@ def published_neighbour(claim: Claim, claimed: Quantity) -> Evidence | None:
         f"{bytes_text(size)} against {bytes_text(asked.read_bytes)}",
         verdict="does_not_hold" if too_slow or too_fast else None,
         point=rate,
+        **_conversion(claim, [row], [rate]),
         reference=f"{row.source} ({row.date})",
     )
 
@@ -116,7 +129,7 @@ def published_neighbour(claim: Claim, claimed: Quantity) -> Evidence | None:
 def _on_the_same(claim: Claim) -> list[Row]:
     """Rows of the claim's chips and quantization, where the claim's model lies whole on them."""
     machine = machine_of(claim)
-    if not machine.devices or placed(claim).gpu_layers is not None or (claim.streams or 1) > 1:
+    if not machine.devices or layers_placed(claim) is not None or (claim.streams or 1) > 1:
         return []
     chip, count, quant = machine.devices[0].chip, len(machine.devices), of_claim(claim).quant
     return [row for row in rows() if (row.chip, row.gpus, quant_of(row.quant)) == (chip, count, quant)]
@@ -144,9 +157,25 @@ def _as_engine(claim: Claim, row: Row, engine: str) -> float:
     """The rate that the row's engine would have had as the claim's, where both are llama.cpp or Ollama."""
     if row.engine == engine or {row.engine, engine} != {"llamacpp", "ollama"}:
         return row.decode_tps
-    asked, where = work_of(claim), placed(claim)
-    added = 1 / decode_tps(asked, where, engine="ollama").point - 1 / decode_tps(asked, where, engine="llamacpp").point
+    added = _added(claim)
     return 1 / (1 / row.decode_tps + (added if engine == "ollama" else -added))
+
+
+def _added(claim: Claim) -> float:
+    """Seconds that Ollama adds to a token, by the planner."""
+    asked, where = work_of(claim), placed(claim)
+    return 1 / decode_tps(asked, where, engine="ollama").point - 1 / decode_tps(asked, where, engine="llamacpp").point
+
+
+_CONVERTED = "Ollama's rate = 1 / (1 / llama.cpp's + what Ollama adds to a token)"
+
+
+def _conversion(claim: Claim, found: list[Row], rates: list[float]) -> dict[str, Any]:
+    """How another engine's rate came out; nothing where none did."""
+    if all(row.decode_tps == rate for row, rate in zip(found, rates, strict=True)):
+        return {}
+    added = Given(name="what Ollama adds to a token", value=seconds_text(_added(claim)), source=FITTED)
+    return {"formula": _CONVERTED, "given": (added,)}
 
 
 def _told(row: Row, rate: float, engine: str) -> str:

@@ -20,6 +20,9 @@ from bakeoff.units import significant
 ABOUT = 0.05
 """How far off *about* may be, either way."""
 
+LARGEST = 1e15
+"""No published figure is larger, in whatever unit."""
+
 Relation = Literal["", "~", "=", ">=", ">", "<=", "<", "!="]
 
 UNITS: dict[str, tuple[str, float]] = {
@@ -150,6 +153,8 @@ def parse_quantity(text: str) -> Quantity:
     unit = _unit(match["unit"], bool(match["dollar"]), text)
     first, second = match["low"], match["high"] or match["low"]
     low, high = (float(number.replace(",", "")) for number in (first, second))
+    if max(low, high) > LARGEST:
+        raise UsageError(f"{text[:20]!r}… is too large to be a figure.")
     if low > high:
         raise UsageError(f"{text[:60]!r} is upside down: write the lower number first, {high:g}-{low:g} {unit}.")
     relation: Relation = match["relation"] or ""  # type: ignore[assignment]  # one of those that the pattern lists

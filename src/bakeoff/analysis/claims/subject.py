@@ -81,19 +81,25 @@ def fit_of(claim: Claim, machine: Machine | None = None, context: int | None = N
 
 
 def layers_on_gpu(claim: Claim) -> int | None:
-    """Layers that the claim says lie on the GPU; None where it does not say."""
-    if claim.gpu_layers is not None:
-        return claim.gpu_layers
-    return None if claim.gpu_share is None else round(claim.gpu_share * of_claim(claim).architecture.layers)
+    """Layers that the claim says lie on the GPU, of more than there are all; None where it does not say."""
+    if claim.gpu_layers is None and claim.gpu_share is None:
+        return None
+    layers = of_claim(claim).architecture.layers
+    return round((claim.gpu_share or 0) * layers) if claim.gpu_layers is None else min(layers, claim.gpu_layers)
 
 
-def placed(claim: Claim, machine: Machine | None = None, layers: int | None = None) -> Placement:
-    """Where its layers lie: as the claim says where it does, else as they fit."""
-    machine = machine or machine_of(claim)
-    layers = layers_on_gpu(claim) if layers is None else layers
-    if layers is None:
-        found = fit_of(claim, machine, claim.context or LEAST_CONTEXT)
-        layers = found.gpu_layers if found.fits in ("split", "no") else None
+def layers_placed(claim: Claim) -> int | None:
+    """Layers on the GPU: as the claim says where it does, else as they fit; None where all are."""
+    said = layers_on_gpu(claim)
+    if said is not None:
+        return None if said == of_claim(claim).architecture.layers else said
+    found = fit_of(claim, context=claim.context or LEAST_CONTEXT)
+    return found.gpu_layers if found.fits in ("split", "no") else None
+
+
+def placed(claim: Claim, layers: int | None = None) -> Placement:
+    """Where its layers lie: so many of them on the GPU, else as ``layers_placed`` says."""
+    machine, layers = machine_of(claim), layers_placed(claim) if layers is None else layers
     return Placement(devices=machine.devices, host=machine.host, gpu_layers=layers)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from bakeoff.analysis.claims.claim import Claim
-from bakeoff.analysis.claims.verdict import Evidence, Verdict
+from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict
 from bakeoff.quality.grading.choice import choice
 from bakeoff.quality.grading.date import date
 from bakeoff.quality.grading.number import number
@@ -36,4 +36,5 @@ def answer(claim: Claim) -> Iterator[Evidence]:
         words=f"graded {score.verdict} by the task {task.id}. {score.note or task.note}".rstrip(),
         verdict=verdicts.get(score.verdict),
         formula="the key, worked out from the figures in the prompt",
+        given=(Given(name="prompt", value=task.prompt, source=f"the task {task.id} of the set {task.set}"),),
     )

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import structs
 
+from bakeoff.analysis.claims.checks.fits import FITS
+from bakeoff.analysis.claims.checks.inputs import of_context, of_memory, of_weights
+from bakeoff.analysis.claims.checks.inputs import stated as in_file
 from bakeoff.analysis.claims.claim import Claim, Stated
 from bakeoff.analysis.claims.command_text import Command, parse_command
 from bakeoff.analysis.claims.subject import CONTEXT, fit_of, machine_of, quant_of, source_of
-from bakeoff.analysis.claims.verdict import Evidence, Verdict
+from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict
 from bakeoff.errors import UsageError
 from bakeoff.models.catalogue import find
 from bakeoff.models.names import names_of
@@ -18,6 +21,8 @@ from bakeoff.planning.budget import VLLM_SHARE
 from bakeoff.planning.memory import Setting, cache_bytes, working_bytes
 from bakeoff.units import bytes_text, one_line
 
+NAMES = "the engines' lists of models as read in November 2026: bakeoff/models/names.py"
+VLLM = "weights + cache + working memory against the share of the memory that vLLM takes"
 QUANTIZED = ("quantization", "q", "load-format")
 """Flags by which vLLM loads something other than the published weights."""
 
@@ -25,11 +30,13 @@ QUANTIZED = ("quantization", "q", "load-format")
 def command(claim: Claim) -> Iterator[Evidence]:
     """The name, then the fit."""
     read = _read(claim)
-    if read is None:
+    if read is None or not read.name:
         yield Evidence(source="arithmetic", words="the command starts or fetches no model that can be planned")
         return
-    yield _name(read)
-    if claim.hardware is not None and read.model is not None and read.quant is not None:
+    planned = claim.hardware is not None and read.model is not None and read.quant is not None
+    named = _name(read)
+    yield structs.replace(named, verdict=None) if planned and named.verdict == "holds" else named
+    if planned:
         yield from _fit(claim, read)
 
 
@@ -44,17 +51,19 @@ def _name(read: Command) -> Evidence:
     if read.known is not None or read.moving:
         means = f"{read.model} at {read.quant}" if read.model else "a model"
         moves = ", a tag whose meaning can change" if read.moving else ""
-        return Evidence(source="published", words=f"{one_line(read.name)} is {means}{moves}", verdict="holds")
+        return Evidence(source="published", words=f"{one_line(read.name)} is {means}{moves}", verdict="holds",
+                        reference=NAMES)  # fmt: skip
     if read.model is None:
-        return Evidence(source="published", words=f"{one_line(read.name)} is in no list of names that Bakeoff has")
+        return Evidence(source="published", words=f"{one_line(read.name)} is in no list of names that Bakeoff has",
+                        reference=NAMES)  # fmt: skip
     right = next((each.name for each in names_of(read.model).get(read.engine, ()) if each.quant == read.quant), None)
     if right is None or right.lower() == read.name.lower():
-        return Evidence(source="published", words=f"{one_line(read.name)} is {read.model}")
+        return Evidence(source="published", words=f"{one_line(read.name)} is {read.model}", reference=NAMES)
     return Evidence(
         source="published",
         words=f"there is no {one_line(read.name)}: {read.engine} calls {read.model} at {read.quant} {right}",
         verdict="does_not_hold",
-        reference="the lists of names in bakeoff/models/names.py",
+        reference=NAMES,
     )
 
 
@@ -70,7 +79,9 @@ def _fit(claim: Claim, read: Command) -> Iterator[Evidence]:
     verdict: Verdict = "holds" if found.fits in ("yes", "tight", "split") else "does_not_hold"
     words = f"it loads {bytes_text(size)} of weights, {bytes_text(found.total_bytes)} in all, on the {machine.name}: "
     words += {"yes": "fits", "tight": "fits, but only just"}.get(found.fits, found.condition)
-    yield Evidence(source="predicted", words=words, verdict=verdict, point=found.total_bytes)
+    source = source_of(read.model or "", read.quant or "")
+    given = (*of_weights(source), of_context(asked), *of_memory(machine, asked))
+    yield Evidence(source="predicted", words=words, verdict=verdict, point=found.total_bytes, formula=FITS, given=given)
 
 
 def _asked(claim: Claim, read: Command) -> Claim:
@@ -98,15 +109,17 @@ def _vllm(claim: Claim, read: Command, size: int) -> Evidence:
         f"= {bytes_text(need)}; {100 * share:g} % of the {bytes_text(memory)} of the {machine.name} are "
         f"{bytes_text(share * memory)}"
     )
+    told = Evidence(source="arithmetic", words=words, point=need, high=memory, formula=VLLM, given=(
+        *of_weights(source_of(claim.model or "", claim.quant or "")), of_context(claim),
+        Given(name="working memory", value=bytes_text(working), source="logs of vLLM: bakeoff/planning/memory.py"),
+        in_file("share of the memory", f"{share:g}"),
+        *of_memory(machine, claim),
+    ))  # fmt: skip
     if any(flag in read.flags for flag in QUANTIZED):
-        return Evidence(source="arithmetic", words=f"{words}; a flag loads other weights than those published")
+        return structs.replace(told, words=f"{words}; a flag loads other weights than those published")
     if size > memory:
-        return Evidence(source="arithmetic", words=f"{words}: the weights alone cannot be loaded", verdict="impossible",
-                        point=need, high=memory)  # fmt: skip
-    fits = need <= share * memory
-    return Evidence(
-        source="predicted", words=words, verdict="holds" if fits else "does_not_hold", point=need, high=memory
-    )
+        return structs.replace(told, words=f"{words}: the weights alone cannot be loaded", verdict="impossible")
+    return structs.replace(told, source="predicted", verdict="holds" if need <= share * memory else "does_not_hold")
 
 
 def _share(read: Command) -> float:
@@ -135,5 +148,7 @@ def commands_cover(claim: Claim, stated: Mapping[str, Stated]) -> Iterator[Evide
         source="arithmetic",
         words=f"of {len(wanted)} models with figures the commands fetch {len(wanted) - len(missing)}"
         + (f"; none fetches {shown}" if missing else ""),
+        formula="models and quantizations of the claims named, less those of the commands",
+        given=tuple(in_file(name, one_line(stated[name].claim.command or "")) for name in claim.commands),
         verdict="does_not_hold" if missing else "holds",
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bakeoff.analysis.claims.claim import ANY, Claim
+from bakeoff.analysis.claims.checks.inputs import of_context, of_memory, of_shape, of_weights
+from bakeoff.analysis.claims.claim import ANY, NONE, Claim
 from bakeoff.analysis.claims.subject import CONTEXT, engine_of, fit_of, machine_of, of_claim, quant_of, source_of
 from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict
 from bakeoff.hardware.machine import Machine
@@ -20,6 +21,7 @@ from bakeoff.units import bytes_text
 
 QUANTS = ("Q4_0", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
 """Those that a recommendation is chosen from."""
+FITS = "weights + KV cache + buffers against memory less what system, driver and screens keep"
 CLEARLY = 0.9
 """A type of so much of the bits that there are leaves room for the tensors that are kept finer."""
 _AGREE: dict[str, tuple[str, ...]] = {
@@ -46,8 +48,8 @@ def fits(claim: Claim) -> Iterator[Evidence]:
         verdict=_agrees(claim.claimed, found),
         point=found.total_bytes,
         high=found.usable_bytes,
-        formula="weights + KV cache + buffers against memory less what system, driver and screens keep",
-        given=_given(machine),
+        formula=FITS,
+        given=_given(claim, machine),
     )
 
 
@@ -67,6 +69,8 @@ def _too_large(claim: Claim, machine: Machine, found: Fit) -> Iterator[Evidence]
             verdict="impossible" if more else "does_not_hold",
             point=held,
             high=memory if more else found.usable_bytes,
+            formula="weights against memory",
+            given=(*of_weights(source), *of_memory(machine, claim)),
         )
 
 
@@ -109,16 +113,17 @@ def _at_any(claim: Claim) -> Iterator[Evidence]:
         f"= {most:.2f} bits a weight; {there}",
         verdict="holds" if bool(small) == (claim.claimed in ("yes", "tight")) else "does_not_hold",
         point=most,
-        formula="(usable bytes − cache − buffers) × 8 / parameters",
-        given=_given(machine),
+        formula="(usable bytes − cache − buffers) × 8 / parameters; bits of a type: bytes of a block × 8 / its weights",
+        given=(of_shape(arch), of_context(claim), *of_memory(machine, claim)),
     )
 
 
 def only_fit(claim: Claim) -> Iterator[Evidence]:
     """The machine itself, then the others that are said not to do it."""
-    found = fit_of(claim)
+    machine, found = machine_of(claim), fit_of(claim)
     own: Verdict = "holds" if found.fits in ("yes", "tight") else "does_not_hold"
-    yield Evidence(source="predicted", words=_sum(claim, machine_of(claim), found), verdict=own)
+    words = _sum(claim, machine, found)
+    yield Evidence(source="predicted", words=words, verdict=own, formula=FITS, given=_given(claim, machine))
     for name in claim.among:
         machine = machine_of(claim, name)
         other = fit_of(claim, machine)
@@ -127,7 +132,8 @@ def only_fit(claim: Claim) -> Iterator[Evidence]:
             source="predicted",
             words=_sum(claim, machine, other),
             verdict="does_not_hold" if whole else None,
-            given=_given(machine),
+            formula=FITS,
+            given=_given(claim, machine),
         )
 
 
@@ -139,13 +145,15 @@ def recommended(claim: Claim) -> Iterator[Evidence]:
     rows = plan(machine_of(claim), sources, Asked(context=context, engine=engine_of(claim)), Needs(context=context))
     taken = next((row for row in rows if row.recommended), None)
     reason = rows[0].reason
+    wanted = NONE if claim.claimed == NONE else quant_of(claim.claimed)
     yield Evidence(
         source="predicted",
         words=f"the plan takes {taken.quant if taken else 'none'}: {reason}",
-        verdict="holds" if taken is not None and taken.quant == quant_of(claim.claimed) else "does_not_hold",
-        formula="of what fits with the context and keeps 10 tokens/s, the quantization that loses least",
+        verdict="holds" if (taken.quant if taken else NONE) == wanted else "does_not_hold",
+        formula="of what fits the context and keeps 10 tokens/s, what loses least (docs/advice.md, docs/prediction.md)",
+        given=(of_shape(find(claim.model)), of_context(claim), *of_memory(machine_of(claim), claim)),
     )
 
 
-def _given(machine: Machine) -> tuple[Given, ...]:
-    return tuple(Given(name=machine.name, value=note, source="the catalogue of hardware") for note in machine.notes)
+def _given(claim: Claim, machine: Machine) -> tuple[Given, ...]:
+    return (*of_weights(of_claim(claim)), of_context(claim), *of_memory(machine, claim))

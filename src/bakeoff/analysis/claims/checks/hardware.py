@@ -42,12 +42,11 @@ def memory_size(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     """Memory as it is sold, in GB of 2^30 bytes."""
     machine, chip = _chip(claim)
     sizes = list(chip.memory_gb) if chip and chip.memory_gb else [machine.host.memory_bytes // GIB]
-    wanted = claimed.low if claimed.unit == "GB" else claimed.low * claimed.scale / GIB
     listed = " or ".join(map(str, sizes))
     yield Evidence(
         source="published",
         words=f"the {chip.name if chip else machine.name} has {listed} GB",
-        verdict="holds" if wanted in sizes else "does_not_hold",
+        verdict="holds" if any(_sold(claimed, size * GIB) for size in sizes) else "does_not_hold",
         point=float(sizes[0] * GIB),
         reference=_reference(chip),
     )
@@ -61,7 +60,6 @@ def gpu_memory(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
         yield Evidence(source="published", words=f"the {machine.name} has no GPU", verdict="does_not_hold")
         return
     pool = pools[0]
-    wanted = claimed.low * (GIB if claimed.unit == "GB" else claimed.scale)
     words = f"of {pool.memory_bytes / GIB:.0f} GB the GPU may use {pool.usable_bytes / GIB:.1f} by default"
     if pool.raisable_bytes > pool.usable_bytes:
         words += (
@@ -70,11 +68,16 @@ def gpu_memory(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     yield Evidence(
         source="published",
         words=f"{words} ({bytes_text(pool.usable_bytes)})",
-        verdict="holds" if pool.usable_bytes >= wanted * 0.995 else "does_not_hold",
+        verdict="holds" if _sold(claimed, pool.usable_bytes) else "does_not_hold",
         point=pool.usable_bytes,
         high=pool.raisable_bytes,
         reference="load logs of llama.cpp and others, in bakeoff/planning/budget.py",
     )
+
+
+def _sold(claimed: Quantity, size: float) -> bool:
+    """Whether a claim means that many bytes, a GB being 2^30 of them as memory is sold."""
+    return claimed.covers(size * claimed.scale / GIB if claimed.unit == "GB" else size)
 
 
 def gpu_cores(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
@@ -92,19 +95,25 @@ def gpu_cores(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     )
 
 
+_SCOPES = {
+    None: "an unnamed scope", "gpu": "the GPU", "package": "the package", "soc": "the chip", "system": "the system",
+    "wall": "the whole system, at the wall",
+}  # fmt: skip
+
+
 def power(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     """What the chip's own limit makes of it; only a meter could tell more."""
     machine, chip = _chip(claim)
     limit = machine.devices[0].tdp_w if machine.devices else None
     if limit is None:
-        yield Evidence(source="published", words=f"no power limit of the {machine.name} is known")
+        yield Evidence(source="published", words=f"no power limit of the {machine.name} is known",
+                       reference=_reference(chip))  # fmt: skip
         return
     above = claim.scope == "gpu" and claimed.least > limit
     verdict: Verdict | None = "impossible" if above else None
-    scope = f" {claim.scope}" if claim.scope else ""
     yield Evidence(
         source="arithmetic" if above else "published",
-        words=f"the {machine.name} may draw {limit:.0f} W by itself; the claim is of{scope or ' an unnamed scope'}",
+        words=f"the {machine.name} may draw {limit:.0f} W by itself; the claim is of {_SCOPES[claim.scope]}",
         verdict=verdict,
         high=limit,
         reference=_reference(chip),
@@ -113,7 +122,7 @@ def power(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
 
 def price(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     """The catalogue's price of the hardware, unless it is the claim's own."""
-    if claim.hardware is None:
+    if claim.hardware is None or claimed.dimension != "money":
         return
     wanted = machine_of(claim).name
     for known in prices():

@@ -6,14 +6,23 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from msgspec import structs
+
+from bakeoff.analysis.claims.checks.inputs import FILE
+from bakeoff.analysis.claims.checks.inputs import stated as in_file
 from bakeoff.analysis.claims.claim import Claim, Protocol, Stated
 from bakeoff.analysis.claims.quantity import Quantity
-from bakeoff.analysis.claims.verdict import Evidence, Verdict
+from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict
+from bakeoff.errors import UsageError
 from bakeoff.units import one_line
 
 OLLAMA_CONTEXTS: tuple[tuple[tuple[int, ...], int], ...] = (((0,), 2048), ((0, 6, 7), 4096))
 """Ollama's default context by the version from which it holds; by the GPU's memory from 0.15.5 on."""
 OLLAMA_BY_MEMORY = (0, 15, 5)
+DEFAULTS = "Ollama's source at these versions: envconfig, OLLAMA_CONTEXT_LENGTH"
+MEET = "from the highest of the lowest versions to the lowest of the highest"
+PARSED = "the code, parsed and not run"
+MEANS = "mean of three rates, two of them at one end of the range, over their harmonic mean"
 MEAN_MATTERS = 0.01
 """A mean of rates that is off by less is as good as the rate."""
 FORMAT_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError)
@@ -21,11 +30,26 @@ FORMAT_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 def method(claim: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Iterator[Evidence]:
     """The part of the protocol that the claim is about."""
-    yield _CHECKS[claim.claimed](claim, protocol, stated)
+    found = _CHECKS[claim.claimed](claim, protocol, stated)
+    formula = found.formula or f"the check {claim.claimed} (docs/claims.md)"
+    yield structs.replace(found, formula=formula, given=(*found.given, *_protocol(protocol, _KEYS[claim.claimed])))
 
 
-def _said(words: str, verdict: Verdict | None) -> Evidence:
-    return Evidence(source="arithmetic", words=words, verdict=verdict)
+def _protocol(protocol: Protocol, keys: tuple[str, ...]) -> Iterator[Given]:
+    """What the publication is said to have done."""
+    for key in keys:
+        value = getattr(protocol, key)
+        if isinstance(value, list):
+            value = "; ".join(map(one_line, value))
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
+        yield in_file(f"protocol, {key.replace('_', ' ')}", str(value or "none"))
+
+
+def _said(words: str, verdict: Verdict | None, *given: Given, formula: str = "", reference: str = "") -> Evidence:
+    return Evidence(
+        source="arithmetic", words=words, verdict=verdict, given=given, formula=formula, reference=reference
+    )
 
 
 def _loaded(claim: Claim, protocol: Protocol, _: Mapping[str, Stated]) -> Evidence:
@@ -44,9 +68,9 @@ def _loaded(claim: Claim, protocol: Protocol, _: Mapping[str, Stated]) -> Eviden
     later = f"; from Ollama 0.6.7 on, whose default is {OLLAMA_CONTEXTS[1][1]:,}, the first trial reloads the model"
     if other == timed:
         words = f"the warm-up names no context; {version}'s default is the {timed:,} of the trials"
-        return _said(words + (later if claim.engine == "ollama" else ""), "holds")
+        return _said(words + (later if claim.engine == "ollama" else ""), "holds", reference=DEFAULTS)
     words = f"the warm-up loads it with {other:,} tokens of context, the trials ask for {timed:,}: it is loaded again"
-    return _said(words, "does_not_hold")
+    return _said(words, "does_not_hold", reference=DEFAULTS)
 
 
 def _default_context(claim: Claim) -> int | None:
@@ -101,6 +125,7 @@ def _whole(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
         f"answers end after {limit:,} tokens, the thinking with them; the model's authors let it have 32,768, so that "
         "answers are cut off before or within the solution, and a cut answer is no right one",
         "does_not_hold" if limit < 4096 else None,
+        reference="deepseek-ai/DeepSeek-R1, model card: answers of up to 32,768 tokens",
     )
 
 
@@ -127,7 +152,11 @@ def _mean(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Evidenc
     apart = [_apart(each) for each in ranges if each.is_range] or [0.0]
     words = "a mean of rates gives slow runs too little weight: by "
     words += f"{100 * min(apart):.1f} to {100 * max(apart):.1f} % too high, if runs spread as the ranges reported here"
-    return _said(words, "holds" if max(apart) < MEAN_MATTERS else None)
+    given = (in_file(one.claim.id, one.claim.claimed) for one in stated.values() if one.claim.metric == "decode")
+    verdict: Verdict | None = "holds" if max(apart) < MEAN_MATTERS else None
+    return _said(
+        words, verdict, *given, formula="mean of three rates, two at one end of the range, / their harmonic mean"
+    )
 
 
 def _apart(figure: Quantity) -> float:
@@ -168,6 +197,20 @@ def _engines(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Evid
     return _said(f"no figure of {' or '.join(missing)} is reported", "does_not_hold")
 
 
+_KEYS: dict[str, tuple[str, ...]] = {
+    "loaded_before_timing": ("warm_up", "warm_up_context", "trial_context"),
+    "prompts_evaluated": ("runs", "same_prompt_every_run", "cache_off"),
+    "prompts_measured": ("prompts_stated", "prompts_run"),
+    "prompts_as_published": ("prompts_stated", "prompts_run"),
+    "answers_whole": ("answer_tokens", "reasoning"),
+    "answers_kept": ("keeps_answers",),
+    "everything_recorded": ("stated_metrics", "recorded_metrics"),
+    "models_measured": ("models_run",),
+    "engines_reported": ("engines_stated",),
+    "plain_mean": ("mean_of", "runs"),
+    "any_address": ("address_variable", "address_needs_scheme"),
+}
+"""What of the protocol each check is about."""
 _CHECKS: dict[str, Callable[[Claim, Protocol, Mapping[str, Stated]], Evidence]] = {
     "loaded_before_timing": _loaded,
     "prompts_evaluated": _evaluated,
@@ -185,23 +228,33 @@ _CHECKS: dict[str, Callable[[Claim, Protocol, Mapping[str, Stated]], Evidence]] 
 
 def versions(claim: Claim) -> Iterator[Evidence]:
     """Requirements such as ``3.10+`` and ``3.9-3.11``: whether they are one, overlap, or exclude each other."""
-    spans = [_span(text) for text in claim.ranges]
-    low, high = max(span[0] for span in spans), min(span[1] for span in spans)
+    given = [in_file(f"requirement {number}", text) for number, text in enumerate(claim.ranges, 1)]
+    yield _versions(claim, *given)
+
+
+def _versions(claim: Claim, *given: Given) -> Evidence:
+    spans = [span(text) for text in claim.ranges]
+    low, high = max(each[0] for each in spans), min(each[1] for each in spans)
     listed = " and ".join(claim.ranges)
     if low > high:
-        yield _said(f"no version meets both {listed}", "impossible")
-    elif all(span == spans[0] for span in spans):
-        yield _said(f"{listed} are the same", "holds")
-    else:
-        top = "on" if high == (10**6,) else f"to {_dotted(high)}"
-        yield _said(f"{listed} are not the same: only {_dotted(low)} {top} meets both", "does_not_hold")
+        return _said(f"no version meets both {listed}", "impossible", *given, formula=MEET)
+    if all(each == spans[0] for each in spans):
+        return _said(f"{listed} are the same", "holds", *given, formula=MEET)
+    top = " and later" if high == (10**6,) else "" if high == low else f" to {_dotted(high)}"
+    words = f"{listed} are not the same: only {_dotted(low)}{top} meets both"
+    return _said(words, "does_not_hold", *given, formula=MEET)
 
 
-def _span(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def span(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The first and the last version that a requirement allows. Raises UsageError where it names none."""
     first, dash, second = text.replace("–", "-").partition("-")
-    low = _numbers(first)
+    low, high = _numbers(first), _numbers(second) if dash else ()
+    if not low or (dash and not high):
+        raise UsageError(f"{text[:60]!r} names no version. Write it like '3.10+' or '3.9-3.11'.")
+    if dash and high < low:
+        raise UsageError(f"{text[:60]!r} is upside down: write the lower version first.")
     if dash:
-        return low, _numbers(second)
+        return low, high
     return low, ((10**6,) if text.strip().endswith("+") or ">=" in text else low)
 
 
@@ -220,7 +273,14 @@ def likeness(claim: Claim, stated: Mapping[str, Stated]) -> Iterator[Evidence]:
     yield _said(
         f"they differ in {', '.join(apart)}" if apart else f"they are alike in {', '.join(claim.same)}",
         "does_not_hold" if apart else "holds",
+        *(in_file(name, f"{stated[name].claim.metric} of {_subject(stated[name].claim)}") for name in claim.of),
+        formula=f"{', '.join(claim.same)} of each, side by side",
     )
+
+
+def _subject(claim: Claim) -> str:
+    """What a claim is of, as far as it tells."""
+    return " ".join(filter(None, (claim.model, claim.quant, claim.hardware and f"on {claim.hardware}"))) or "no model"
 
 
 def code(claim: Claim) -> Iterator[Evidence]:
@@ -230,8 +290,9 @@ def code(claim: Claim) -> Iterator[Evidence]:
     except FORMAT_ERRORS as error:
         why = one_line(getattr(error, "msg", "") or str(error))[:120]
         if claim.copy_is_faithful:
-            yield _said(f"Python cannot read it: {why}", "does_not_hold")
+            yield _said(f"Python cannot read it: {why}", "does_not_hold", formula=PARSED, reference=FILE)
         else:
-            yield _said(f"Python cannot read it as it stands in the copy that was checked: {why}", None)
+            words = f"Python cannot read it as it stands in the copy that was checked: {why}"
+            yield _said(words, None, formula=PARSED, reference=FILE)
         return
-    yield _said("Python reads it", "holds")
+    yield _said("Python reads it", "holds", formula=PARSED, reference=FILE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from bakeoff.analysis.claims.checks.inputs import bits_a_weight, of_context, of_shape, of_weights
 from bakeoff.analysis.claims.claim import Claim
 from bakeoff.analysis.claims.quantity import Quantity, in_unit
 from bakeoff.analysis.claims.subject import CONTEXT, engine_of, fit_of, machine_of, of_claim, quant_of, source_of
@@ -15,7 +16,6 @@ from bakeoff.planning.memory import Setting, cache_bytes, element_bytes
 from bakeoff.planning.sources import Source
 from bakeoff.units import bytes_text, significant
 
-BY_TENSOR = "every tensor by the quantization's recipe"
 SLOTS = 4
 """Parallel requests for which Ollama kept a cache each where memory allowed, before 2025's end."""
 
@@ -29,7 +29,7 @@ def weights(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
         size,
         f"{_bits(source)} = {claimed.shown(size)}{_off(claimed, size)}",
         formula="Σ over tensors of elements × bits of their type / 8",
-        given=_shape(source),
+        given=of_weights(source),
     )
 
 
@@ -48,22 +48,27 @@ def disk(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
         verdict="does_not_hold" if short > 0 else "holds",
         point=size,
         formula="tensors as they are aligned, header and vocabulary",
-        given=_shape(source),
+        given=of_weights(source),
     )
 
 
 def download_time(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     """What the line would have to do; what it does, nobody knows here."""
-    size = float(of_claim(claim).file_bytes or 0)
-    if not 0 < claimed.high < math.inf:
+    source = of_claim(claim)
+    size = float(source.file_bytes or tensor_bytes(source.tensors))
+    if claimed.high <= 0:
         yield Evidence(source="arithmetic", words=f"{bytes_text(size)} take longer than no time", verdict="impossible")
         return
-    rate = size * 8 / (claimed.high * claimed.scale)
+    longest = claimed.high if math.isfinite(claimed.high) else claimed.low
+    if longest <= 0:
+        return
+    rate = size * 8 / (longest * claimed.scale)
     yield Evidence(
         source="arithmetic",
-        words=f"{bytes_text(size)} in {in_unit(claimed.high * claimed.scale, claimed.unit)} asks for a line of "
+        words=f"{bytes_text(size)} in {in_unit(longest * claimed.scale, claimed.unit)} ask for a line of "
         f"{rate / 1e6:,.0f} Mbit/s, and a server that fills it",
         formula="bytes × 8 / seconds",
+        given=of_weights(source),
     )
 
 
@@ -81,7 +86,8 @@ def kv_cache(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     )
     if (claim.streams or 1) == 1 and not claimed.covers(size):
         words += f"; with {SLOTS} slots {claimed.shown(more)}"
-    yield exact(claimed, size, words, formula="2 × layers × KV heads × head size × bytes × tokens")
+    yield exact(claimed, size, words, formula="2 × layers × KV heads × head size × bytes × tokens",
+                given=(of_shape(arch), of_context(claim)))  # fmt: skip
 
 
 def memory(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
@@ -94,6 +100,8 @@ def memory(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
         f"weights {bytes_text(found.weights_bytes)} + cache {bytes_text(found.kv_bytes)} + buffers {bytes_text(rest)} "
         f"= {claimed.shown(found.total_bytes)} at {claim.context or CONTEXT:,} tokens on the {machine_of(claim).name}",
         source="predicted",
+        formula="weights by tensor + KV cache + what the engine's graph needs (docs/prediction.md)",
+        given=(*of_weights(of_claim(claim)), of_context(claim)),
     )
 
 
@@ -102,7 +110,8 @@ def parameter_count(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     assert claim.model is not None
     arch = find(claim.model)
     count = parameters(arch)
-    yield exact(claimed, count, f"{arch.name} has {count / 1e9:.2f} B", reference=f"config.json of {arch.source}")
+    yield exact(claimed, count, f"{arch.name} has {count / 1e9:.2f} B", formula="Σ of all tensors' elements",
+                given=(of_shape(arch),), reference=f"config.json of {arch.source}")  # fmt: skip
 
 
 def size_ratio(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
@@ -110,11 +119,12 @@ def size_ratio(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     assert claim.quant is not None
     assert claim.against is not None
     models = [*claim.models, *([claim.model] if claim.model else [])]
-    ratios, words = [], []
+    ratios, words, given = [], [], list[Given]()
     for model in models:
         a, b = source_of(model, claim.quant), source_of(model, claim.against)
         ratios.append(tensor_bytes(a.tensors) / tensor_bytes(b.tensors))
-        words.append(f"{find(model).short} {_bits_a_weight(a):.2f} / {_bits_a_weight(b):.2f} bits = {ratios[-1]:.3f}")
+        given += dict.fromkeys((*of_weights(a), *of_weights(b)))
+        words.append(f"{find(model).short} {bits_a_weight(a):.2f} / {bits_a_weight(b):.2f} bits = {ratios[-1]:.3f}")
     covered = all(claimed.covers(ratio) for ratio in ratios)
     yield Evidence(
         source="arithmetic",
@@ -123,16 +133,13 @@ def size_ratio(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
         low=min(ratios),
         high=max(ratios),
         formula="bytes of all tensors at the one / at the other",
+        given=tuple(given),
     )
-
-
-def _bits_a_weight(source: Source) -> float:
-    return tensor_bytes(source.tensors) * 8 / parameters(source.architecture)
 
 
 def _bits(source: Source) -> str:
     return (
-        f"{parameters(source.architecture) / 1e9:.2f} B parameters × {_bits_a_weight(source):.2f} bits "
+        f"{parameters(source.architecture) / 1e9:.2f} B parameters × {bits_a_weight(source):.2f} bits "
         f"(mean of {source.quant}) / 8"
     )
 
@@ -145,15 +152,3 @@ def _off(claimed: Quantity, size: float) -> str:
     if not 0 < nearest < math.inf:
         return ""
     return f", {significant(abs(size / (nearest * claimed.scale) - 1) * 100, 2)} % {'more' if high else 'less'}"
-
-
-def _shape(source: Source) -> tuple[Given, ...]:
-    arch = source.architecture
-    return (
-        Given(
-            name=f"shape of {arch.short}",
-            value=f"{arch.layers} layers, {arch.hidden} wide, vocabulary {arch.vocab:,}",
-            source=f"config.json of {arch.source}",
-        ),
-        Given(name=f"bits of {source.quant}", value=f"{_bits_a_weight(source):.2f} on average", source=BY_TENSOR),
-    )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+from bakeoff.analysis.claims.checks.inputs import of_plan
+from bakeoff.analysis.claims.checks.inputs import stated as in_file
 from bakeoff.analysis.claims.claim import Claim, Stated
-from bakeoff.analysis.claims.expression import evaluate, parse_expression, show_number, worked_out
+from bakeoff.analysis.claims.expression import evaluate, names, parse_expression, show_number, worked_out
 from bakeoff.analysis.claims.quantity import Quantity, in_unit
 from bakeoff.analysis.claims.subject import depth, engine_of, placed, work_of
 from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict
@@ -17,7 +19,6 @@ from bakeoff.planning.speed import decode_tps
 from bakeoff.units import significant
 
 SIGNIFICANCE = 0.05
-RATES = ("tps", "prefill_tps")
 MOST_STEPS = 100
 """More possible differences than that need not be counted."""
 
@@ -68,6 +69,8 @@ def _planned_ratio(claimed: Quantity, upper: Claim, lower: Claim) -> Evidence:
         low=low,
         point=point,
         high=high,
+        formula="the one's planned rate / the other's; bounds: the one's lower / the other's upper, and the reverse",
+        given=tuple(given for each in (upper, lower) for given in of_plan(each, work_of(each), placed(each))),
     )
 
 
@@ -112,9 +115,6 @@ def break_even(claim: Claim, claimed: Quantity, stated: Mapping[str, Stated]) ->
     """Months, by economics/case.py; then with what ``also`` adds, which the publication left out."""
     values = {name: _range(value, stated) for name, value in claim.where.items()}
     given = values | {name: _range(value, stated) for name, value in claim.also.items()}
-    if any(given[name].low <= 0 for name in RATES if name in given):
-        yield Evidence(source="arithmetic", words="no machine answers at a rate of zero")
-        return
     found = extremes(values, break_even_months)
     words = f"{', '.join(f'{name} {_plain(value)}' for name, value in values.items())}: {_shown(found)} months"
     formula = "(price − resale) / (calls × days × tokens × API price / 10⁶ − electricity)"
@@ -132,7 +132,8 @@ def break_even(claim: Claim, claimed: Quantity, stated: Mapping[str, Stated]) ->
             low=longer.low,
             point=longer.point,
             high=longer.high,
-            formula=formula,
+            formula=f"{formula}; electricity: calls × days × tokens / rate × watts × price of a kWh",
+            given=_inputs_given({**claim.where, **claim.also}, stated),
         )
 
 
@@ -146,23 +147,31 @@ def accuracy_difference(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     steps = range(first, min(last, first + MOST_STEPS) + 1)
     possible = [count * step for count in steps if claimed.covers(count * step)]
     bound = 1 - SIGNIFICANCE**step
-    words = (
-        f"{claim.items} items × {claim.samples} samples = {answers} answers a side: accuracies differ in steps of "
-        f"{significant(100 * step)} points"
-    )
-    words += (
-        f"; among these are {', '.join(significant(100 * each) for each in possible[:4])}"
-        if possible
-        else f", so never by {claimed_text(claimed)}"
-    )
+    counted = f"{claim.items:,} items × {claim.samples:,} samples = {answers:,} answers a side"
     yield Evidence(
         source="arithmetic",
-        words=f"{words}. No difference in {answers} answers leaves one of up to {100 * bound:.0f} points open",
+        words=f"{counted}: accuracies differ in steps of {significant(100 * step)} points, "
+        f"{_possible(possible, claimed)}. No difference in {answers:,} answers leaves one of up to "
+        f"{100 * bound:.0f} points open",
         verdict="cannot_check" if possible else "impossible",
         point=step,
         high=bound,
-        formula="1 / answers; 1 − 0.05^(1 / answers), the exact 95 % bound where none of them differs",
+        formula="step = 1 / answers; bound = 1 − 0.05^(1 / answers), the exact 95 % bound where none of them differs",
+        given=(
+            in_file("items", f"{claim.items:,}"),
+            in_file("samples of each", f"{claim.samples:,}"),
+        ),
     )
+
+
+def _possible(differences: list[float], claimed: Quantity) -> str:
+    """Which of the differences that there can be are of the claimed size."""
+    if not differences:
+        return f"so never by {claimed_text(claimed)}"
+    if differences == [0]:
+        return f"so {claimed_text(claimed)} only by 0"
+    listed = dict.fromkeys(significant(100 * each) for each in differences[:4])
+    return f"and by {', '.join(listed)} among others"
 
 
 def _inputs(claim: Claim, stated: Mapping[str, Stated]) -> dict[str, float | str]:
@@ -193,13 +202,16 @@ def _shown(value: Range) -> str:
 
 
 def _given(claim: Claim, stated: Mapping[str, Stated]) -> tuple[Given, ...]:
-    used = [*claim.of, *(value for value in claim.where.values() if isinstance(value, str))]
+    over: dict[str, float | str] = {name: name for name in claim.of}
     if claim.expression is not None:
-        from bakeoff.analysis.claims.expression import names
+        over |= {name: name for name in sorted(names(parse_expression(claim.expression)) - claim.where.keys())}
+    return _inputs_given(over | claim.where, stated) or (in_file("numbers", claim.expression or ""),)
 
-        used += sorted(names(parse_expression(claim.expression)) - claim.where.keys())
-    numbers = {name: value for name, value in claim.where.items() if not isinstance(value, str)}
-    return (
-        *(Given(name=name, value=stated[name].claim.claimed, source="claim of the same file") for name in used),
-        *(Given(name=name, value=f"{value:g}", source="stated with the claim") for name, value in numbers.items()),
-    )
+
+def _inputs_given(inputs: Mapping[str, float | str], stated: Mapping[str, Stated]) -> tuple[Given, ...]:
+    """Each number with its source: another claim, or the constants of this one."""
+    return tuple(
+        Given(name=name if name == value else f"{name}, {value}", value=stated[value].claim.claimed,
+              source="claim of the same file") if isinstance(value, str) else in_file(name, f"{value:g}")
+        for name, value in inputs.items()
+    )  # fmt: skip
