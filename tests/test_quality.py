@@ -117,7 +117,12 @@ def test_accuracy_is_told_by_level_and_kind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [80, 100])
 def test_the_table_loses_nothing_on_a_narrow_screen(width: int) -> None:
-    long = {"reasoning_tokens": 12_345, "answer_tokens": 1111, "reasoning": "So.", "end_ns": 754 * 10**9}
+    long: dict[str, Any] = {
+        "reasoning_tokens": 12_345,
+        "answer_tokens": 1111,
+        "reasoning": "So.",
+        "end_ns": 754 * 10**9,
+    }
     answers = [an_answer("right" if n % 3 else "wrong", f"sum-{n}", **long) for n in range(1, 325)]
     name = "llamacpp:DeepSeek-R1-Distill-Qwen-7B-Q4_K_M.gguf"
     run = hand_made(answers, tasks=asked(324))
