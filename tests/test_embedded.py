@@ -301,7 +301,7 @@ def test_smollm2_is_measured_end_to_end(capsys: pytest.CaptureFixture[str], own_
 async def measuring() -> AsyncIterator[tuple[asyncio.subprocess.Process, psutil.Process]]:
     """A measurement in a process of its own, its first trial done and many to come; and its engine's child."""
     program = [sys.executable, "-c", "from bakeoff.cli.main import entry; entry()"]
-    command = [*program, "run", "llamacpp:smollm2", "--max-tokens", "100", "--runs", "1000", *PROMPT]
+    command = [*program, "run", "llamacpp:smollm2", "--max-tokens", "20", "--runs", "1000", *PROMPT]
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stderr is not None
     printed = b""
@@ -347,4 +347,4 @@ def test_ctrl_c_ends_the_child_and_keeps_the_trials(own_home: Path) -> None:
     assert b"Traceback" not in printed
     *whole, last = read_run(file).trials_of(0)
     assert {trial.status for trial in whole} == {"ok"}
-    assert last.error == INTERRUPTED
+    assert last.status == "ok" or last.error == INTERRUPTED  # ok where it came between two
