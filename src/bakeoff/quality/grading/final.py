@@ -56,6 +56,7 @@ _NOT_MEANT = re.compile(
     r"(?:final\s)?$",
     re.IGNORECASE,
 )
+_NOT_JUST = r"not (?:just|only|simply|merely)\b"
 _FILLING = "*_`:：=→-–—\"'“”()[]#>| \t$\\"
 _NEXT_QUESTION = re.compile(
     r"^[#*_\s]{0,6}(?:question|problem|exercise|q|user|human)\s?\d{0,3}[*_]{0,2}\s?[:.]", re.IGNORECASE | re.MULTILINE
@@ -78,7 +79,7 @@ _REMARKS = re.compile(
     r"^\W{0,6}(?:note|remember|keep in mind|let me know|i hope|hope this|feel free|you can|if |check|verify|to verify|"
     r"to check|to double|double|verification|compare|however|because|since|unlike|we can (?:verify|check)|"
     r"in other words|do you|would you|for (?:example|comparison|reference)|"
-    r"this (?:is|means|matches|differs|makes|result|confirms|shows|can|gives))",
+    rf"this (?:is|means|matches|differs|makes|result|confirms|shows|can|gives)|the answer is {_NOT_JUST})",
     re.IGNORECASE,
 )
 _REFUSES = re.compile(
@@ -187,6 +188,8 @@ def _marked(text: str, joins_bullets: bool) -> Iterable[str]:
         if _NOT_MEANT.search(text[max(0, found.start() - 25) : found.start()]):
             continue
         rest, _, below = text[found.end() : found.end() + 4 * LONGEST].partition("\n")
+        if re.match(rf"\s{{0,3}}{_NOT_JUST}", rest):
+            continue
         if rest.strip(_FILLING):
             yield rest.lstrip("*_`: ")
             continue
