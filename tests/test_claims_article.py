@@ -15,22 +15,25 @@ ARTICLE = {
     "impossible": """
         decode_4090_70b_q4 decode_m3_70b_q4 together_m3_70b together_4090_70b together_pcie train_hours
         train_answer train_graded train_wrong_answer train_trap accuracy_7b accuracy_14b vllm_14b vllm_smaller_share
+        day_1000_4090_70b
     """,
     "does_not_hold": """
         size_671b_q4 half_byte_671b no_single_machine_671b licence_70b size_7b_f16 size_14b_f16 q8_is_half
         q4km_is_quarter size_14b_q8 size_70b_q4 disk_14b_q4 disk_70b_q4 largest_download kv_7b pool_m3
         fit_4090_14b_q8 fit_4090_70b_any contention_m3_14b_q8 fit_m3_70b_q4 only_option_70b decode_4090_7b_q4
-        decode_m3_7b_q4 decode_4090_7b_q8 decode_4090_14b_q4 long_m3_14b_q8 bottleneck_70b like_power_and_speed
+        decode_m3_7b_q4 decode_4090_7b_q8 decode_4090_14b_q4 bottleneck_70b like_power_and_speed
         take_4090_14b take_m3_70b pull_7b_q4 pull_14b_q4 pull_7b_q8 pull_70b_q4 fetched_4090 fetched_m3
         python_versions method_prompt method_prompts method_prompt_text method_models method_engines
-        method_recorded method_answers method_accuracy method_address like_api_and_local
+        method_recorded method_answers method_accuracy method_address like_api_and_local fetched_f16 vllm_version
+        method_reported method_failures
     """,
     "cannot_check": """
         decode_4090_14b_q8 ttft_4090_7b_q4 mlx_gain vllm_modest first_minute power_4090 power_m3
         noise battery_70b q8_like_f16 q4km_good_enough cuda_toolkit method_mean code_average price_4090
-        price_system price_mac
+        price_system price_mac accuracy_within q4_0_less_precise driver day_1000_m3_70b
     """,
     "holds": """
+        long_m3_14b_q8 interactive_4090_14b_q8 take_4090_70b electricity_per_token
         parameters_671b least_671b_q4 sum_671b_q4 size_70b_f16 q4_0_is_like_q4km size_7b_q4 disk_7b_q4
         memory_4090_7b_q4 memory_m3_7b_q4 memory_4090 bandwidth_4090 memory_m3 cores_m3 bandwidth_m3
         bandwidth_m3_30c ratio_bandwidth fit_4090_7b_q4 fit_4090_7b_q8 fit_4090_14b_q4 fit_4090_70b_q4
@@ -115,7 +118,13 @@ def words(claim: str, name: str = "article") -> str:
         ("tokens_per_joule_4090", "100 / 325 = 0.308 tok/J"),
         ("api_month", "= 32.9 USD/month"),
         ("break_even_500", "90 months"),
-        ("break_even_500", "left out: watts 300–350"),
+        ("break_even_500", "3,000 / (500 × 30.4375 days × 1,000 × 2.19 / 10⁶)"),
+        ("break_even_500", "electricity is 2.57 (2.16–3.08) USD/month while it computes, and it takes 97.5 months"),
+        ("day_1000_4090_70b", "= 50.5 (34.7–92.6) h"),  # a million tokens at 8 and at 3 tok/s
+        ("electricity_per_token", "= 0.169"),  # 325 W / 100 tok/s = 3.25 J; × 10⁶ / 3.6 × 10⁶ J × 0.1872
+        ("long_m3_14b_q8", "planned for ollama: 9.25 tok/s"),
+        ("method_reported", "without prompt rate"),
+        ("vllm_version", "only 0.6.5 meets both"),
         ("break_even_1000", "45 months"),
         ("first_minute", "624 Mbit/s"),
         ("like_api_and_local", "r1-671b against r1-7b"),

@@ -189,7 +189,7 @@ def _sentence(one: Evidence) -> Text:
 def _explained(one: Evidence) -> Iterator[RenderableType]:
     """How it was reckoned, from what, and where that comes from."""
     if one.formula:
-        yield _hanging(Text(f"= {one_line(one.formula)}", "dim"), 4)
+        yield _hanging(Text(f"formula: {one_line(one.formula)}", "dim"), 4)
     for given in one.given:
         yield _hanging(Text(f"· {one_line(given.name)}: {one_line(given.value)} ({one_line(given.source)})", "dim"), 4)
     if one.reference:

@@ -28,7 +28,8 @@ Metric = Literal[
 ]  # fmt: skip
 MethodCheck = Literal[
     "loaded_before_timing", "prompts_evaluated", "prompts_measured", "prompts_as_published", "answers_whole",
-    "answers_kept", "everything_recorded", "models_measured", "engines_reported", "plain_mean", "any_address",
+    "answers_kept", "everything_recorded", "everything_reported", "models_measured", "engines_reported",
+    "failures_left_out", "plain_mean", "any_address",
 ]  # fmt: skip
 
 
@@ -121,7 +122,8 @@ class Protocol(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 
     ``prompts_stated`` and ``prompts_run`` are the prompts (or enough of them to tell them apart); ``models_run`` what
     the script measures (``r1-7b@Q4_K_M``), ``engines_stated`` what is said to have been;
-    ``warm_up_context`` and ``trial_context`` the contexts asked for, absent where none is.
+    ``warm_up_context`` and ``trial_context`` the contexts asked for, absent where none is; ``stated_metrics`` what is
+    said to be captured, in words of ``REPORTED_AS`` as far as they are there.
     """
 
     runs: Count
@@ -140,8 +142,16 @@ class Protocol(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     stated_metrics: Annotated[list[Short], Meta(max_length=50)] = []
     recorded_metrics: Annotated[list[Short], Meta(max_length=50)] = []
     mean_of: Literal["rates", "totals"] = "totals"
+    failures_count_as_zero: bool = False
     address_variable: Short | None = None
     address_needs_scheme: bool = False
+
+
+REPORTED_AS = {
+    "decode rate": "decode", "prompt rate": "prefill", "time to the first token": "ttft", "peak memory": "memory",
+    "power": "power", "wall power": "power",
+}  # fmt: skip
+"""The metric that a claim about a captured one has."""
 
 
 class Claim(Conditions, kw_only=True, frozen=True, forbid_unknown_fields=True):

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+from bakeoff.analysis.claims.checks.agreement import span
 from bakeoff.analysis.claims.checks.answers import tasks
-from bakeoff.analysis.claims.checks.method import span
 from bakeoff.analysis.claims.claim import ANY, METRICS, NONE, Claim, Claims, ClaimSet, Conditions, Stated
 from bakeoff.analysis.claims.quantity import Quantity, parse_quantity
 from bakeoff.analysis.claims.reckoning import faults

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bakeoff.analysis.claims.checks import answers, commands, fits, hardware, method, sizes, speeds, sums
+from bakeoff.analysis.claims.checks import agreement, answers, commands, fits, hardware, method, sizes, speeds, sums
 from bakeoff.analysis.claims.claim import Claim, Claims, Stated
 from bakeoff.analysis.claims.measured import Measured, measured_evidence
 from bakeoff.analysis.claims.quantity import Quantity
@@ -36,8 +36,8 @@ _BY_WORD: dict[str, Callable[[Claim], Iterator[Evidence]]] = {
     "bottleneck": speeds.bottleneck,
     "answer": answers.answer,
     "command": commands.command,
-    "versions": method.versions,
-    "code": method.code,
+    "versions": agreement.versions,
+    "code": agreement.code,
     "licence": hardware.licence,
 }
 _NEEDED: dict[str, str] = {
@@ -79,7 +79,7 @@ def _evidence(claims: Claims, one: Stated) -> Iterator[Evidence]:
     elif claim.metric == "commands_cover":
         yield from commands.commands_cover(claim, stated)
     elif claim.metric == "likeness":
-        yield from method.likeness(claim, stated)
+        yield from agreement.likeness(claim, stated)
     elif claim.metric == "method" and claims.about.protocol is not None:
         yield from method.method(claim, claims.about.protocol, stated)
     elif figure is not None:

@@ -12,12 +12,13 @@ from bakeoff.hardware.machine import Machine
 from bakeoff.models.architecture import Architecture
 from bakeoff.models.weights import parameters, tensor_bytes
 from bakeoff.planning.budget import Pool, device_pools, host_pool
-from bakeoff.planning.placement import Placement, Work
+from bakeoff.planning.placement import Placement, Work, parts
 from bakeoff.planning.sources import Source
 from bakeoff.planning.speed import Span, decode_steps
 from bakeoff.units import bytes_text, seconds_text
 
 BY_TENSOR = "every tensor by the quantization's recipe"
+HOST = "the host's memory"
 FILE = "the file of claims"
 FITTED = "fitted on published measurements: docs/prediction.md"
 USABLE = "what driver, system and screens keep, by load logs or assumed: bakeoff/planning/budget.py"
@@ -94,10 +95,14 @@ def of_bandwidth(name: str, bandwidth: float, chip: str | None) -> Given:
 
 def of_plan(claim: Claim, asked: Work, where: Placement) -> Iterator[Given]:
     """What the planned time of a token is made of."""
-    cached, engine = asked.cache_bytes(depth(claim)), engine_of(claim)
+    tokens, engine = depth(claim), engine_of(claim)
     yield of_reading(asked)
-    yield Given(name="cache read with them", value=f"{bytes_text(cached)} at {depth(claim):,} tokens", source=FILE)
-    for name, span in decode_steps(asked, where, depth(claim), engine):
+    yield Given(name="cache read with them", value=f"{bytes_text(asked.cache_bytes(tokens))} at {tokens:,} tokens",
+                source="the model's shape, halfway through the answer")  # fmt: skip
+    for part in parts(asked, where):
+        chip = part.device.chip if part.device else None
+        yield of_bandwidth(chip or HOST, part.bandwidth, chip)
+    for name, span in decode_steps(asked, where, tokens, engine):
         yield Given(name=name, value=_span(span), source=FITTED)
 
 

@@ -1,31 +1,25 @@
-"""How a publication measured, by what its script really does; and requirements, likeness and code that must agree."""
+"""How a publication measured, by what its script really does."""
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import structs
 
-from bakeoff.analysis.claims.checks.inputs import FILE
 from bakeoff.analysis.claims.checks.inputs import stated as in_file
-from bakeoff.analysis.claims.claim import Claim, Protocol, Stated
+from bakeoff.analysis.claims.claim import REPORTED_AS, Claim, Protocol, Stated
 from bakeoff.analysis.claims.quantity import Quantity
 from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict
-from bakeoff.errors import UsageError
 from bakeoff.units import one_line
 
 OLLAMA_CONTEXTS: tuple[tuple[tuple[int, ...], int], ...] = (((0,), 2048), ((0, 6, 7), 4096))
 """Ollama's default context by the version from which it holds; by the GPU's memory from 0.15.5 on."""
 OLLAMA_BY_MEMORY = (0, 15, 5)
 DEFAULTS = "Ollama's source at these versions: envconfig, OLLAMA_CONTEXT_LENGTH"
-MEET = "from the highest of the lowest versions to the lowest of the highest"
-PARSED = "the code, parsed and not run"
 MEANS = "mean of three rates, two of them at one end of the range, over their harmonic mean"
 MEAN_MATTERS = 0.01
 """A mean of rates that is off by less is as good as the rate."""
-FORMAT_ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def method(claim: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Iterator[Evidence]:
@@ -46,7 +40,8 @@ def _protocol(protocol: Protocol, keys: tuple[str, ...]) -> Iterator[Given]:
         yield in_file(f"protocol, {key.replace('_', ' ')}", str(value or "none"))
 
 
-def _said(words: str, verdict: Verdict | None, *given: Given, formula: str = "", reference: str = "") -> Evidence:
+def said(words: str, verdict: Verdict | None, *given: Given, formula: str = "", reference: str = "") -> Evidence:
+    """Evidence from what the file itself says."""
     return Evidence(
         source="arithmetic", words=words, verdict=verdict, given=given, formula=formula, reference=reference
     )
@@ -55,45 +50,46 @@ def _said(words: str, verdict: Verdict | None, *given: Given, formula: str = "",
 def _loaded(claim: Claim, protocol: Protocol, _: Mapping[str, Stated]) -> Evidence:
     """A warm-up loads the model for the trials only where it asks for the same context."""
     if not protocol.warm_up:
-        return _said("there is no warm-up: the first trial loads the model", "does_not_hold")
+        return said("there is no warm-up: the first trial loads the model", "does_not_hold")
     warm, timed = protocol.warm_up_context, protocol.trial_context
     if warm == timed:
-        return _said("the warm-up asks for the context of the trials", "holds")
+        return said("the warm-up asks for the context of the trials", "holds")
     default = _default_context(claim)
     other = warm if warm is not None else default
     version = f"Ollama {claim.engine_version}" if claim.engine_version else "the engine"
     if other is None:
         words = f"the warm-up asks for no context, the trials for {timed:,}: what {version} takes without is not known"
-        return _said(words, None)
+        return said(words, None)
     later = f"; from Ollama 0.6.7 on, whose default is {OLLAMA_CONTEXTS[1][1]:,}, the first trial reloads the model"
     if other == timed:
         words = f"the warm-up names no context; {version}'s default is the {timed:,} of the trials"
-        return _said(words + (later if claim.engine == "ollama" else ""), "holds", reference=DEFAULTS)
+        return said(words + (later if claim.engine == "ollama" else ""), "holds", reference=DEFAULTS)
     words = f"the warm-up loads it with {other:,} tokens of context, the trials ask for {timed:,}: it is loaded again"
-    return _said(words, "does_not_hold", reference=DEFAULTS)
+    return said(words, "does_not_hold", reference=DEFAULTS)
 
 
 def _default_context(claim: Claim) -> int | None:
     if claim.engine != "ollama" or claim.engine_version is None:
         return None
-    version = _numbers(claim.engine_version)
+    version = numbers(claim.engine_version)
     if not version or version >= OLLAMA_BY_MEMORY:
         return None
     return [size for since, size in OLLAMA_CONTEXTS if version >= since][-1]
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def numbers(text: str) -> tuple[int, ...]:
+    """The parts of a version."""
     return tuple(int(part) for part in re.findall(r"\d{1,6}", text)[:4])
 
 
 def _evaluated(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Evidence:
     """An engine that keeps the last prompt's cache evaluates a repeated prompt once."""
     if protocol.cache_off or not protocol.same_prompt_every_run or protocol.runs == 1:
-        return _said("every run's prompt is evaluated", "holds")
+        return said("every run's prompt is evaluated", "holds")
     cached = protocol.runs - 1
     times = [one.figure for one in stated.values() if one.claim.metric == "ttft" and one.figure is not None]
     of = f"; {len(times)} such times are reported" if times else ""
-    return _said(
+    return said(
         f"the same prompt runs {protocol.runs} times and the engine keeps its cache: in {cached} of {protocol.runs} "
         "runs nothing of it is evaluated again, and a mean time to the first token is mostly that of a cached prompt"
         + of,
@@ -102,26 +98,26 @@ def _evaluated(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Ev
 
 
 def _measured(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
-    run, said = len(protocol.prompts_run), len(protocol.prompts_stated)
-    words = f"{said} prompts are said to be used, the script sends {run}"
-    return _said(words, "holds" if run >= said else "does_not_hold")
+    sent, stated = len(protocol.prompts_run), len(protocol.prompts_stated)
+    words = f"{stated} prompts are said to be used, the script sends {sent}"
+    return said(words, "holds" if sent >= stated else "does_not_hold")
 
 
 def _published(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
     other = [text for text in protocol.prompts_run if text not in protocol.prompts_stated]
     if not other:
-        return _said("the script sends the prompts as they are printed", "holds")
+        return said("the script sends the prompts as they are printed", "holds")
     nearest = protocol.prompts_stated[0] if protocol.prompts_stated else "none"
-    return _said(f"the script sends {one_line(other[0])!r}, printed is {one_line(nearest)!r}", "does_not_hold")
+    return said(f"the script sends {one_line(other[0])!r}, printed is {one_line(nearest)!r}", "does_not_hold")
 
 
 def _whole(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
     limit = protocol.answer_tokens
     if limit is None:
-        return _said("no limit of the answers is told", None)
+        return said("no limit of the answers is told", None)
     if not protocol.reasoning:
-        return _said(f"answers end after {limit:,} tokens", None)
-    return _said(
+        return said(f"answers end after {limit:,} tokens", None)
+    return said(
         f"answers end after {limit:,} tokens, the thinking with them; the model's authors let it have 32,768, so that "
         "answers are cut off before or within the solution, and a cut answer is no right one",
         "does_not_hold" if limit < 4096 else None,
@@ -131,30 +127,44 @@ def _whole(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
 
 def _kept(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
     if protocol.keeps_answers:
-        return _said("the answers are kept", "holds")
-    return _said("the script counts tokens and throws the text away: no accuracy can come of it", "does_not_hold")
+        return said("the answers are kept", "holds")
+    return said("the script counts tokens and throws the text away: no accuracy can come of it", "does_not_hold")
 
 
 def _recorded(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
     missing = [name for name in protocol.stated_metrics if name not in protocol.recorded_metrics]
     words = f"of {len(protocol.stated_metrics)} metrics said to be captured the script records "
     words += f"{len(protocol.stated_metrics) - len(missing)}"
-    return _said(
-        words + (f", without {', '.join(missing)}" if missing else ""), "does_not_hold" if missing else "holds"
-    )
+    return said(words + (f", without {', '.join(missing)}" if missing else ""), "does_not_hold" if missing else "holds")
+
+
+def _reported(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Evidence:
+    """Every metric that is said to be captured has a figure."""
+    given = {one.claim.metric for one in stated.values()}
+    named = [name for name in protocol.stated_metrics if name in REPORTED_AS]
+    missing = [name for name in named if REPORTED_AS[name] not in given]
+    words = f"{len(named) - len(missing)} of {len(named)} metrics said to be captured have figures"
+    words += f", without {', '.join(missing)}" if missing else ""
+    return said(words, "does_not_hold" if missing else "holds" if named else None)
+
+
+def _failures(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
+    if not protocol.failures_count_as_zero:
+        return said("a run that failed is left out", "holds")
+    return said("a run that yields no token goes into the mean as a time of zero", "does_not_hold")
 
 
 def _mean(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Evidence:
     """Mean of rates against tokens over time: how far apart they can be, if runs spread as the reported ranges do."""
     if protocol.mean_of == "totals":
-        return _said("tokens and times are added up before they are divided", "holds")
+        return said("tokens and times are added up before they are divided", "holds")
     ranges = [one.figure for one in stated.values() if one.claim.metric == "decode" and one.figure is not None]
     apart = [_apart(each) for each in ranges if each.is_range] or [0.0]
     words = "a mean of rates gives slow runs too little weight: by "
     words += f"{100 * min(apart):.1f} to {100 * max(apart):.1f} % too high, if runs spread as the ranges reported here"
     given = (in_file(one.claim.id, one.claim.claimed) for one in stated.values() if one.claim.metric == "decode")
     verdict: Verdict | None = "holds" if max(apart) < MEAN_MATTERS else None
-    return _said(
+    return said(
         words, verdict, *given, formula="mean of three rates, two at one end of the range, / their harmonic mean"
     )
 
@@ -169,9 +179,9 @@ def _apart(figure: Quantity) -> float:
 
 def _address(_: Claim, protocol: Protocol, __: Mapping[str, Stated]) -> Evidence:
     if not protocol.address_needs_scheme:
-        return _said("the script takes any address", "holds")
+        return said("the script takes any address", "holds")
     name = protocol.address_variable or "the address"
-    return _said(
+    return said(
         f"{name} is usually a bare host and port (0.0.0.0:11434); the script puts a path behind it and asks for a URL "
         "without http://, which fails",
         "does_not_hold",
@@ -185,7 +195,7 @@ def _models(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Evide
     )
     missing = [name for name in wanted if name not in protocol.models_run]
     words = f"{len(wanted)} models and quantizations have rates, the script runs {len(wanted) - len(missing)}"
-    return _said(words + (f", not {', '.join(missing)}" if missing else ""), "does_not_hold" if missing else "holds")
+    return said(words + (f", not {', '.join(missing)}" if missing else ""), "does_not_hold" if missing else "holds")
 
 
 def _engines(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Evidence:
@@ -193,8 +203,8 @@ def _engines(_: Claim, protocol: Protocol, stated: Mapping[str, Stated]) -> Evid
     reported = {one.claim.engine for one in stated.values() if one.claim.metric in ("decode", "prefill", "ttft")}
     missing = [engine for engine in protocol.engines_stated if engine not in reported]
     if not missing:
-        return _said("each of these engines has figures", "holds")
-    return _said(f"no figure of {' or '.join(missing)} is reported", "does_not_hold")
+        return said("each of these engines has figures", "holds")
+    return said(f"no figure of {' or '.join(missing)} is reported", "does_not_hold")
 
 
 _KEYS: dict[str, tuple[str, ...]] = {
@@ -205,6 +215,8 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "answers_whole": ("answer_tokens", "reasoning"),
     "answers_kept": ("keeps_answers",),
     "everything_recorded": ("stated_metrics", "recorded_metrics"),
+    "everything_reported": ("stated_metrics",),
+    "failures_left_out": ("failures_count_as_zero",),
     "models_measured": ("models_run",),
     "engines_reported": ("engines_stated",),
     "plain_mean": ("mean_of", "runs"),
@@ -219,80 +231,10 @@ _CHECKS: dict[str, Callable[[Claim, Protocol, Mapping[str, Stated]], Evidence]] 
     "answers_whole": _whole,
     "answers_kept": _kept,
     "everything_recorded": _recorded,
+    "everything_reported": _reported,
+    "failures_left_out": _failures,
     "models_measured": _models,
     "engines_reported": _engines,
     "plain_mean": _mean,
     "any_address": _address,
 }
-
-
-def versions(claim: Claim) -> Iterator[Evidence]:
-    """Requirements such as ``3.10+`` and ``3.9-3.11``: whether they are one, overlap, or exclude each other."""
-    given = [in_file(f"requirement {number}", text) for number, text in enumerate(claim.ranges, 1)]
-    yield _versions(claim, *given)
-
-
-def _versions(claim: Claim, *given: Given) -> Evidence:
-    spans = [span(text) for text in claim.ranges]
-    low, high = max(each[0] for each in spans), min(each[1] for each in spans)
-    listed = " and ".join(claim.ranges)
-    if low > high:
-        return _said(f"no version meets both {listed}", "impossible", *given, formula=MEET)
-    if all(each == spans[0] for each in spans):
-        return _said(f"{listed} are the same", "holds", *given, formula=MEET)
-    top = " and later" if high == (10**6,) else "" if high == low else f" to {_dotted(high)}"
-    words = f"{listed} are not the same: only {_dotted(low)}{top} meets both"
-    return _said(words, "does_not_hold", *given, formula=MEET)
-
-
-def span(text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The first and the last version that a requirement allows. Raises UsageError where it names none."""
-    first, dash, second = text.replace("–", "-").partition("-")
-    low, high = _numbers(first), _numbers(second) if dash else ()
-    if not low or (dash and not high):
-        raise UsageError(f"{text[:60]!r} names no version. Write it like '3.10+' or '3.9-3.11'.")
-    if dash and high < low:
-        raise UsageError(f"{text[:60]!r} is upside down: write the lower version first.")
-    if dash:
-        return low, high
-    return low, ((10**6,) if text.strip().endswith("+") or ">=" in text else low)
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
-
-
-def likeness(claim: Claim, stated: Mapping[str, Stated]) -> Iterator[Evidence]:
-    """Whether the claims that are set against each other are of one thing in what they have to have in common."""
-    others = [stated[name].claim for name in claim.of]
-    apart = []
-    for key in claim.same:
-        values = {str(value) if (value := getattr(each, key)) is not None else "not told" for each in others}
-        if len(values) > 1:
-            apart.append(f"{key} ({' against '.join(sorted(values))})")
-    yield _said(
-        f"they differ in {', '.join(apart)}" if apart else f"they are alike in {', '.join(claim.same)}",
-        "does_not_hold" if apart else "holds",
-        *(in_file(name, f"{stated[name].claim.metric} of {_subject(stated[name].claim)}") for name in claim.of),
-        formula=f"{', '.join(claim.same)} of each, side by side",
-    )
-
-
-def _subject(claim: Claim) -> str:
-    """What a claim is of, as far as it tells."""
-    return " ".join(filter(None, (claim.model, claim.quant, claim.hardware and f"on {claim.hardware}"))) or "no model"
-
-
-def code(claim: Claim) -> Iterator[Evidence]:
-    """Whether Python can read the code. It is parsed, never run."""
-    try:
-        ast.parse(claim.code or "")
-    except FORMAT_ERRORS as error:
-        why = one_line(getattr(error, "msg", "") or str(error))[:120]
-        if claim.copy_is_faithful:
-            yield _said(f"Python cannot read it: {why}", "does_not_hold", formula=PARSED, reference=FILE)
-        else:
-            words = f"Python cannot read it as it stands in the copy that was checked: {why}"
-            yield _said(words, None, formula=PARSED, reference=FILE)
-        return
-    yield _said("Python reads it", "holds", formula=PARSED, reference=FILE)

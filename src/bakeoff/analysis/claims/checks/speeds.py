@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from bakeoff.analysis.claims.checks.inputs import of_bandwidth, of_plan, of_reading
+from bakeoff.analysis.claims.checks.inputs import HOST, of_bandwidth, of_plan, of_reading
 from bakeoff.analysis.claims.claim import Claim
 from bakeoff.analysis.claims.expression import show_number
 from bakeoff.analysis.claims.published import published_decode, published_neighbour
@@ -31,7 +31,6 @@ from bakeoff.units import bytes_text, seconds_text
 
 PROMPT = 45
 """Tokens of a prompt whose length is not told: two sentences."""
-HOST = "the host's memory"
 DECODE = "tokens/s = 1 / Σ of the seconds below (docs/prediction.md), its interval by the misses on chips unseen"
 PREFILL = "seconds = the prompt's operations / rate + its batches' steps and reading (docs/prediction.md)"
 CACHES = "the largest caches there are: EPYC 9684X 1,152 MB (Tom's Hardware), Instinct MI300X 256 MB (ServeTheHome)"

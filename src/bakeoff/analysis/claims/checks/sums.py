@@ -12,12 +12,13 @@ from bakeoff.analysis.claims.expression import evaluate, names, parse_expression
 from bakeoff.analysis.claims.quantity import Quantity, in_unit
 from bakeoff.analysis.claims.subject import depth, engine_of, placed, work_of
 from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict
-from bakeoff.economics.case import break_even_months, electricity_per_month
+from bakeoff.economics.case import DAYS_A_MONTH, ELECTRICITY, NAMES, break_even_months, electricity_per_month, has
 from bakeoff.economics.ranges import Range, between, exactly, extremes
 from bakeoff.errors import UsageError
 from bakeoff.planning.speed import decode_tps
 from bakeoff.units import significant
 
+BREAK_EVEN = "(price − resale) / (calls × days × tokens × API price / 10⁶ − electricity)"
 SIGNIFICANCE = 0.05
 MOST_STEPS = 100
 """More possible differences than that need not be counted."""
@@ -116,25 +117,39 @@ def break_even(claim: Claim, claimed: Quantity, stated: Mapping[str, Stated]) ->
     values = {name: _range(value, stated) for name, value in claim.where.items()}
     given = values | {name: _range(value, stated) for name, value in claim.also.items()}
     found = extremes(values, break_even_months)
-    words = f"{', '.join(f'{name} {_plain(value)}' for name, value in values.items())}: {_shown(found)} months"
-    formula = "(price − resale) / (calls × days × tokens × API price / 10⁶ − electricity)"
-    yield _against(claimed, found, words, formula, _given(claim, stated))
-    if claim.also:
-        more = given
-        longer = extremes(more, break_even_months)
-        power = extremes(more, electricity_per_month) if "watts" in more and "tps" in more else exactly(0.0)
-        added = ", ".join(f"{name} {_plain(value)}" for name, value in more.items() if name not in values)
-        yield Evidence(
-            source="arithmetic",
-            words=f"left out: {added}. With them electricity is {_shown(power)} USD/month while it computes, and it "
-            f"takes {in_unit(longer.point, 'months')} ({in_unit(longer.low, 'months')} to "
-            f"{in_unit(longer.high, 'months')})",
-            low=longer.low,
-            point=longer.point,
-            high=longer.high,
-            formula=f"{formula}; electricity: calls × days × tokens / rate × watts × price of a kWh",
-            given=_inputs_given({**claim.where, **claim.also}, stated),
-        )
+    words = f"{_break_even_sum(values)} = {_months(found)}"
+    yield _against(claimed, found, words, BREAK_EVEN, _given(claim, stated))
+    if not claim.also:
+        return
+    longer = extremes(given, break_even_months)
+    power = extremes(given, electricity_per_month) if has(given, ELECTRICITY) else None
+    added = ", ".join(f"{NAMES[name]} {_plain(value)}" for name, value in given.items() if name not in values)
+    electricity = "" if power is None else f"electricity is {_shown(power)} USD/month while it computes, and "
+    yield Evidence(
+        source="arithmetic",
+        words=f"left out: {added}. With them {electricity}it takes {_months(longer)}",
+        low=longer.low,
+        point=longer.point,
+        high=longer.high,
+        formula=f"{BREAK_EVEN}; electricity: calls × days × tokens / rate × watts × price of a kWh",
+        given=_inputs_given({**claim.where, **claim.also}, stated),
+    )
+
+
+def _break_even_sum(values: Mapping[str, Range]) -> str:
+    """``3,000 / (500 × 30.4375 days × 1,000 × 2.19 / 10⁶)``; what else is in it in words."""
+    shown = {name: _plain(value) for name, value in values.items()}
+    call = f"{shown['tokens_out']} × {shown['api_output_price']}"
+    if "tokens_in" in shown and "api_input_price" in shown:
+        call = f"({shown['tokens_in']} × {shown['api_input_price']} + {call})"
+    price = f"({shown['hardware_price']} - {shown['resale']})" if "resale" in shown else shown["hardware_price"]
+    less = " - electricity" if has(values, ELECTRICITY) else ""
+    return f"{price} / ({shown['calls_per_day']} × {DAYS_A_MONTH:g} days × {call} / 10⁶{less})"
+
+
+def _months(value: Range) -> str:
+    point, low, high = (in_unit(each, "months") for each in (value.point, value.low, value.high))
+    return point if value.certain else f"{point} ({low.removesuffix(' months')} to {high})"
 
 
 def accuracy_difference(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
@@ -156,7 +171,7 @@ def accuracy_difference(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
         verdict="cannot_check" if possible else "impossible",
         point=step,
         high=bound,
-        formula="step = 1 / answers; bound = 1 − 0.05^(1 / answers), the exact 95 % bound where none of them differs",
+        formula="1 / answers; left open: 1 − 0.05^(1 / answers), the exact 95 % bound where none of them differs",
         given=(
             in_file("items", f"{claim.items:,}"),
             in_file("samples of each", f"{claim.samples:,}"),
@@ -169,7 +184,7 @@ def _possible(differences: list[float], claimed: Quantity) -> str:
     if not differences:
         return f"so never by {claimed_text(claimed)}"
     if differences == [0]:
-        return f"so {claimed_text(claimed)} only by 0"
+        return "and are so near only where they are equal"
     listed = dict.fromkeys(significant(100 * each) for each in differences[:4])
     return f"and by {', '.join(listed)} among others"
 
