@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from bakeoff.errors import FileError, ModelMissing
 from bakeoff.models import gguf_parse
-from bakeoff.models.digest import file_digest
+from bakeoff.models.digest import TOLD_FROM_BYTES, weights_digest
 from bakeoff.models.gguf import (
     ArrayInfo,
     Header,
@@ -339,9 +339,26 @@ def test_without_the_package_the_sentence_says_how_to_get_it(monkeypatch: pytest
 def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
-    assert file_digest(tmp_path / "abc") == f"sha256:{expected}"
+    assert weights_digest([tmp_path / "abc"]) == f"sha256:{expected}"
     with pytest.raises(FileError, match="cannot be read"):
-        file_digest(tmp_path / "missing")
+        weights_digest([tmp_path / "missing"])
+
+
+def test_the_digest_of_several_files_is_that_of_all_their_bytes_in_order(tmp_path: Path) -> None:
+    whole, *parts = (tmp_path / name for name in ("abc", "a", "bc"))
+    for path in (whole, *parts):
+        path.write_text(path.name)
+    assert weights_digest(parts) == weights_digest([whole]) != weights_digest(parts[::-1])
+
+
+def test_the_digest_of_a_large_file_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    (tmp_path / "abc").write_bytes(b"abc")
+    weights_digest([tmp_path / "abc"], lambda *bytes_: told.append(bytes_))
+    assert (told, TOLD_FROM_BYTES) == ([], 1 << 30)
+    monkeypatch.setattr("bakeoff.models.digest.TOLD_FROM_BYTES", 3)
+    weights_digest([tmp_path / "abc"], lambda *bytes_: told.append(bytes_))
+    assert told == [(0, 3)]
 
 
 def test_a_header_is_a_value() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import shutil
@@ -17,7 +18,7 @@ from bakeoff.engines.child import ALL_LAYERS, ChildConfig, _params
 from bakeoff.engines.embedded import EmbeddedLlama
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.subjects import parse_subject
-from bakeoff.errors import EngineError, EngineMissing
+from bakeoff.errors import EngineError, EngineMissing, FileError
 from bakeoff.hardware.catalogue import find_machine
 from bakeoff.hardware.gpus import FoundGpu
 from bakeoff.hardware.reader import System
@@ -31,6 +32,7 @@ from bakeoff.run.contestants import contestant
 from bakeoff.run.predicting import Predictor, Weights
 from tests.fakes import MODEL, FakeLlamaServer, hosted
 from tests.servers import run
+from tests.split_gguf import cut
 from tests.test_embedded import child_runs
 from tests.test_llama_launched import SPLIT, stand_in
 from tests.test_synthetic import TINY
@@ -91,6 +93,42 @@ def test_without_any_both_installations_are_named(weights: Path, monkeypatch: py
     machine(monkeypatch, embedded=False, on_path=False, gpu=True)
     with pytest.raises(EngineMissing, match=r"pip install 'bakeoff\[embedded\]'; or a llama-server \(brew install"):
         way(weights)
+
+
+# A model in several files
+
+
+def described(model: Path) -> Model:
+    """The weights as the run file would have them."""
+    made = contestant(parse_subject(f"llamacpp:{model}"), EngineOptions(program="/bin/true"), lambda *_: None)
+    return made.engine.describe().model
+
+
+@pytest.mark.parametrize("named", [0, 1])
+def test_a_split_model_is_all_of_its_files_whichever_is_named(weights: Path, tmp_path: Path, named: int) -> None:
+    parts = cut(weights, tmp_path, 3)
+    whole, split = described(weights), described(parts[named])
+    assert split.parameters == whole.parameters
+    assert split.size_bytes == sum(part.stat().st_size for part in parts)
+    joined = hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
+    assert split.digest == f"sha256:{joined}"
+
+
+def test_a_split_model_of_which_a_file_is_missing_is_told(weights: Path, tmp_path: Path) -> None:
+    first, second, _ = cut(weights, tmp_path, 3)
+    second.unlink()
+    with pytest.raises(FileError, match=rf"^There is no file .*{second.name}\. Check the path\.$"):
+        described(first)
+
+
+def test_a_split_model_is_loaded_by_its_first_file(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = cut(weights, tmp_path, 3)
+    assert bakeoff(f"llamacpp:{parts[1]}", "--program", stand_in(tmp_path), "--json") == 0
+    (log,) = Path(json.loads(capsys.readouterr().out)["file"]).with_suffix("").iterdir()
+    arguments = json.loads(log.read_text().splitlines()[0])["arguments"]
+    assert arguments[arguments.index("-m") + 1] == str(parts[0])
 
 
 # The command line

@@ -129,22 +129,35 @@ def _read_folder(folder: Folder) -> ModelFile:
 
 
 def _read_gguf(folder: Folder, name: str) -> ModelFile:
-    headers = [_gguf_header(folder, part) for part in _parts(name)]
-    whole = structs.replace(headers[0], tensors=tuple(t for header in headers for t in header.tensors))
-    sizes = [header.file_bytes for header in headers]
+    whole = _gguf_header(folder, name)
     architecture = gguf.architecture_of(whole)
     return ModelFile(
         architecture=structs.replace(architecture, source=folder.label(name)),
         quant=gguf.quant_of(whole),
         tensors=whole.tensors,
         source=folder.label(name),
-        file_bytes=_sum(sizes),
+        file_bytes=whole.file_bytes,
     )
 
 
+def read_gguf(path: Path) -> Header:
+    """What a GGUF on disk says of the whole model, of which one file is named; FileError where any is missing.
+
+    ``tensors`` and ``file_bytes`` are those of all its files, the rest is the first one's.
+    """
+    return _gguf_header(LocalFolder(path.parent), path.name)
+
+
 def _gguf_header(folder: Folder, name: str) -> Header:
-    source, size = folder.open(name)
-    return gguf.parse_header(source, name=folder.label(name), file_bytes=size)
+    headers = []
+    for part in _parts(name):
+        source, size = folder.open(part)
+        headers.append(gguf.parse_header(source, name=folder.label(part), file_bytes=size))
+    return structs.replace(
+        headers[0],
+        tensors=tuple(tensor for header in headers for tensor in header.tensors),
+        file_bytes=_sum([header.file_bytes for header in headers]),
+    )
 
 
 def gguf_parts(path: Path) -> list[Path]:

@@ -57,7 +57,7 @@ def _engine(subject: SubjectText, options: EngineOptions, progress: Progress) ->
             wanted = engine_name("ollama", subject.model, subject.quant)
             return Ollama(wanted.name, options, expects=wanted, progress=progress)
         case "mlx":
-            return _mlx(subject, options)
+            return _mlx(subject, options, progress)
         case "openai":
             from bakeoff.engines.openai import OpenAICompatible
 
@@ -73,13 +73,15 @@ def _engine(subject: SubjectText, options: EngineOptions, progress: Progress) ->
     return engine
 
 
-def _mlx(subject: SubjectText, options: EngineOptions) -> Engine:
-    """A folder's weights are told apart by their digest where they are one file; a repository's by its commit."""
+def _mlx(subject: SubjectText, options: EngineOptions, progress: Progress) -> Engine:
+    """A folder's weights are told apart by their digest; a repository's by its commit."""
     from bakeoff.engines.mlx import Mlx
-    from bakeoff.models.digest import file_digest
+    from bakeoff.models.digest import weights_digest
 
     if options.url is not None:
         raise UsageError(f"mlx: starts its own process. For a running mlx_lm.server: openai:NAME --url {options.url}.")
     wanted = engine_name("mlx", subject.model, subject.quant)
-    files = list(Path(wanted.name).expanduser().glob("*.safetensors"))
-    return Mlx(wanted.name, options, digest=file_digest(files[0]) if len(files) == 1 else None)
+    files = sorted(Path(wanted.name).expanduser().glob("*.safetensors"))
+    what = f"Taking the digest of {wanted.name}"
+    digest = weights_digest(files, lambda done, total: progress(what, done, total)) if files else None
+    return Mlx(wanted.name, options, digest=digest)

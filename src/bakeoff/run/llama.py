@@ -20,8 +20,8 @@ from bakeoff.hardware.host import default_threads
 from bakeoff.hardware.reader import SYSTEM
 from bakeoff.measurement.thinking import template_opens_thinking
 from bakeoff.models.catalogue import find
-from bakeoff.models.files import gguf_parts
-from bakeoff.models.gguf import Header, architecture_of, is_synthetic, quant_of, read_header
+from bakeoff.models.files import gguf_parts, read_gguf
+from bakeoff.models.gguf import Header, architecture_of, is_synthetic, quant_of
 from bakeoff.models.names import elsewhere, engine_name, names_of
 from bakeoff.results.records import Model
 from bakeoff.run.contestant import Contestant
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """(what is being done, bytes done, bytes in all)"""
 
+TEMPLATE = "tokenizer.chat_template"
 _OF_THE_SERVER = ("threads", "gpu_layers", "gpu", "flash_attention", "program")
 
 
@@ -44,11 +45,11 @@ def llama_contestant(subject: SubjectText, options: EngineOptions, progress: Pro
     from bakeoff.models.synthetic import synthetic_prompt
 
     path = _weights(subject, options, progress)
-    header = read_header(path)
+    header = read_gguf(path)
     arch = architecture_of(header)
     return Contestant(
         subject.text,
-        _started(path, _model(subject, path, header), header, options),
+        _started(gguf_parts(path)[0], _model(subject, path, header, progress), header, options),
         lambda count, seed: tuple(synthetic_prompt(arch.vocab, count, seed)),
         Weights(arch, header.tensors),
     )
@@ -73,7 +74,7 @@ def _started(path: Path, model: Model, header: Header, options: EngineOptions) -
     """A llama-server that is named, or is on PATH of a machine with a GPU; else what is embedded; else that on PATH."""
     from bakeoff.engines.llama_launched import PROGRAM, LaunchedLlama
 
-    template = header.metadata.get("tokenizer.chat_template")
+    template = header.metadata.get(TEMPLATE)
     opens_thinking = template_opens_thinking(template if isinstance(template, str) else None)
     threads = options.threads or default_threads()
     embedded = importlib.util.find_spec("xllamacpp") is not None
@@ -140,31 +141,33 @@ def _synthetic(subject: SubjectText, twin_of: Path | None, options: EngineOption
     from bakeoff.models.synthetic import synthesize
 
     like = options.like or twin_of
-    arch = architecture_of(read_header(twin_of)) if twin_of else find(subject.model)
+    arch = architecture_of(read_gguf(twin_of)) if twin_of else find(subject.model)
     what = f"Writing synthetic weights of {arch.short or arch.name}"
     return synthesize(
         arch,
         subject.quant or "Q4_K_M",
         cache_folder(),
-        like=read_header(like) if like else None,
+        like=read_gguf(like) if like else None,
         progress=lambda done, total: progress(what, done, total),
     )
 
 
-def _model(subject: SubjectText, path: Path, header: Header) -> Model:
-    """What the files say of the weights; never where they lie. Of a split model no digest is taken."""
-    from bakeoff.models.digest import file_digest
+def _model(subject: SubjectText, path: Path, header: Header, progress: Progress) -> Model:
+    """What the files say of the weights; never where they lie."""
+    from bakeoff.models.digest import weights_digest
 
-    arch, files = architecture_of(header), gguf_parts(path)
+    arch = architecture_of(header)
+    what = f"Taking the digest of {path.name}"
     return Model(
         name=_name(subject, path, header),
         quant=quant_of(header),
-        size_bytes=sum(file.stat().st_size for file in files),
-        digest=file_digest(path) if len(files) == 1 else None,
+        size_bytes=header.file_bytes,
+        digest=weights_digest(gguf_parts(path), lambda done, total: progress(what, done, total)),
         architecture=arch.family,
         parameters=sum(prod(tensor.shape) for tensor in header.tensors),
         context_trained=arch.max_position,
         synthetic=is_synthetic(header),
+        chat_template=TEMPLATE in header.metadata,
     )
 
 
