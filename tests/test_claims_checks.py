@@ -202,6 +202,23 @@ def test_a_run_of_something_else_is_told_and_decides_nothing(host: Host, changes
     assert found.verdict == "does_not_hold"
 
 
+@pytest.mark.parametrize(
+    ("metric", "claimed", "prompt", "decides"),
+    [("ttft", "50-80 ms", 45, True), ("ttft", "50-80 ms", 4000, False), ("prefill", "900 tok/s", 4000, False),
+     ("decode", "90-110 tok/s", 45, True), ("decode", "90-110 tok/s", 16_000, False)],
+)  # fmt: skip
+def test_a_run_of_a_prompt_of_another_length_decides_nothing(
+    metric: str, claimed: str, prompt: int, decides: bool
+) -> None:
+    """The run's prompts have 40 tokens."""
+    text = CLAIM.replace('"decode"', f'"{metric}"').replace("90-110 tok/s", claimed)
+    head = f"[conditions]\nprompt_tokens = {prompt}\nanswer_tokens = 40\ncontext = 32768\n"
+    (found,) = verify(parse_claims("mine.toml", HEAD + head + text), measured_cells(runs_of_7b(10.0, RTX)))
+    (measured,) = [each for each in found.evidence if each.source == "measured"]
+    assert (measured.verdict is not None) == decides
+    assert ("unlike: length" in measured.words) != decides
+
+
 @pytest.mark.parametrize("changes", [{"name": "deepseek-r1:14b-qwen-distill-q4_K_M"}, {"quant": "Q8_0"}])
 def test_a_run_of_another_model_or_quantization_is_no_evidence_at_all(changes: dict[str, Any]) -> None:
     assert not [each for each in _against(runs_of_7b(10.0, RTX, **changes)).evidence if each.source == "measured"]
@@ -254,7 +271,8 @@ def test_no_published_measurement_passes_the_bandwidth_limit() -> None:
         ("price", "$3,999/Mtok", {"hardware": "m3-ultra-96gb"}, "cannot_check"),
         ("sum", "1 x", {"expression": "a * a * a * a * a * a * a * a * a * a * a", "where": {"a": 1e30}},
          "cannot_check"),
-        ("sum", "1 x", {"expression": "a*a*a*a*a*a*a*a*a*a*a - a*a*a*a*a*a*a*a*a*a*a", "where": {"a": 1e30}}, "cannot_check"),
+        ("sum", "1 x", {"expression": "a*a*a*a*a*a*a*a*a*a*a - a*a*a*a*a*a*a*a*a*a*a", "where": {"a": 1e30}},
+         "cannot_check"),
         ("recommended", "none", {"hardware": "rtx-4090", "model": "r1-70b"}, "holds"),
         ("recommended", "none", {"hardware": "rtx-4090", "model": "r1-7b"}, "does_not_hold"),
     ],

@@ -23,21 +23,32 @@ TOLERANCE = 0.05
 LIKE_LENGTH = 2.0
 """Depths in the cache that differ by no more than this factor, or by little in tokens, are alike."""
 LITTLE_DEPTH = 1024
+LITTLE_PROMPT = 32
+"""So many tokens more or less of a prompt are alike where the time to read it is measured."""
 
 
 class Measured(Struct, frozen=True, kw_only=True):
-    """One cell of one run."""
+    """One cell of one run. ``prompt_tokens`` is the mean of its trials; None where the engine counted none."""
 
     run: str
     host: Host
     cell: CellSummary
+    prompt_tokens: float | None = None
 
 
 def measured_cells(runs: Sequence[Run]) -> list[Measured]:
     """Every cell of these runs."""
     return [
-        Measured(run=run.started.id, host=run.started.host, cell=cell) for run in runs for cell in summarize(run).cells
+        Measured(run=run.started.id, host=run.started.host, cell=cell, prompt_tokens=_prompt(run, cell))
+        for run in runs
+        for cell in summarize(run).cells
     ]
+
+
+def _prompt(run: Run, cell: CellSummary) -> float | None:
+    counted = [trial.usage.prompt_tokens for trial in run.trials_of(cell.opened.cell) if trial.status == "ok"]
+    known = [tokens for tokens in counted if tokens is not None]
+    return sum(known) / len(known) if known else None
 
 
 def measured_evidence(claim: Claim, claimed: Quantity, cells: Sequence[Measured]) -> list[Evidence]:
@@ -130,7 +141,7 @@ def _unlike(claim: Claim, each: Measured) -> list[str]:
         found.append("load")
     if work.cache == "warm" and claim.metric in ("ttft", "prefill"):
         found.append("prompt cache")
-    if _depths_apart(claim, each.cell):
+    if _lengths_apart(claim, each):
         found.append("length")
     on_gpu, wanted = opened.subject.settings.get("layers_on_gpu"), layers_on_gpu(claim)
     if wanted is not None and on_gpu is not None and on_gpu != wanted:
@@ -139,12 +150,21 @@ def _unlike(claim: Claim, each: Measured) -> list[str]:
     return found + [f"finding {code}" for code in severe]
 
 
-def _depths_apart(claim: Claim, cell: CellSummary) -> bool:
-    """Whether the answers were so much longer or shorter that their speed is another."""
-    here, there = cell.opened.workload.max_tokens, claim.answer_tokens
-    if there is None or abs(here - there) <= LITTLE_DEPTH:
+def _lengths_apart(claim: Claim, each: Measured) -> bool:
+    """Whether prompts or answers were so much longer or shorter that the figure is another."""
+    prompt, asked = each.prompt_tokens, claim.prompt_tokens
+    if claim.metric in ("ttft", "prefill"):
+        return prompt is not None and asked is not None and _apart(prompt, asked, LITTLE_PROMPT)
+    if claim.answer_tokens is None:
         return False
-    return max(here, there) > LIKE_LENGTH * min(here, there)
+    here, there = each.cell.opened.workload.max_tokens / 2, claim.answer_tokens / 2
+    if prompt is not None and asked is not None:
+        here, there = here + prompt, there + asked
+    return _apart(here, there, LITTLE_DEPTH / 2)
+
+
+def _apart(a: float, b: float, little: float) -> bool:
+    return abs(a - b) > little and max(a, b) > LIKE_LENGTH * min(a, b)
 
 
 def _same_machine(claim: Claim, host: Host) -> bool:
