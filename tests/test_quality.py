@@ -426,6 +426,7 @@ TOO_SHORT = Reading(meter="m", scope="gpu", quantity="energy_j", span_s=0.3, det
 PROVOKED: dict[str, tuple[dict[str, Any], list[Answer], TaskSet]] = {
     "scripted": ({"engine": "scripted"}, [an_answer()], asked(1)),
     "synthetic": ({"model": Model(name="m", synthetic=True)}, [an_answer()], asked(1)),
+    "no_chat_template": ({"model": Model(name="m", chat_template=False)}, [an_answer()], asked(1)),
     "unanswered": ({}, [], asked(1)),
     "truncated": ({}, [an_answer("truncated")], asked(1)),
     "ungraded": ({}, [an_answer("ungraded")], asked(1)),

@@ -118,6 +118,7 @@ CELL = CellOpened(
             parameters=7_615_616_512,
             context_trained=131_072,
             synthetic=True,
+            chat_template=True,
         ),
         attached=True,
         settings={"context": 2048, "threads": None, "flash": True, "split": 0.5, "url": "http://127.0.0.1:11434"},

@@ -38,6 +38,22 @@ def synthetic(side: Side, _: TaskSet) -> Finding | None:
                    advice="Name real weights.")  # fmt: skip
 
 
+def no_chat_template(side: Side, _: TaskSet) -> Finding | None:
+    """The weights have no chat template: most such models were not trained to answer."""
+    model = side.opened.subject.model
+    if model.chat_template is not False or model.synthetic:
+        return None
+    asked = {"llamacpp": "llama.cpp asks in ChatML then, a form that the model may not know",
+             "mlx": "the prompt is sent as plain text"}.get(side.opened.subject.engine, "")  # fmt: skip
+    return Finding(
+        code="no_chat_template",
+        severity="warning",
+        evidence=f"the weights have no chat template{f': {asked}' if asked else ''}",
+        advice="A base model goes on writing rather than answering: take its tuned version (-it, -Instruct), or "
+        "compare it with its own quantizations alone.",
+    )
+
+
 def unanswered(side: Side, tasks: TaskSet) -> Finding | None:
     """Answers are missing: the run was interrupted, or the engine broke off."""
     there, due = len(came(side.answers)), len(tasks.items) * tasks.samples
@@ -194,6 +210,6 @@ def greedy(_: Side, tasks: TaskSet) -> Finding | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    scripted, synthetic, unanswered, truncated, ungraded, looping, busy_host, sampling_not_sent, beyond_training,
-    small_budget, energy_withheld, greedy,
+    scripted, synthetic, no_chat_template, unanswered, truncated, ungraded, looping, busy_host, sampling_not_sent,
+    beyond_training, small_budget, energy_withheld, greedy,
 )  # fmt: skip

@@ -223,6 +223,7 @@ class Mlx:
                 parameters=about.parameters,
                 architecture=about.architecture,
                 context_trained=about.context_trained,
+                chat_template=about.chat_template,
             ),
             attached=False,
             capabilities=Capabilities(

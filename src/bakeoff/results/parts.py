@@ -15,7 +15,10 @@ class Record(Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class Model(Struct, frozen=True, kw_only=True):
-    """The weights that answered. ``digest`` is the file's SHA-256 or the engine's own digest."""
+    """The weights that answered. ``digest`` is the file's SHA-256 or the engine's own digest.
+
+    ``chat_template``: whether they come with one; None: not known.
+    """
 
     name: str
     quant: str | None = None
@@ -25,6 +28,7 @@ class Model(Struct, frozen=True, kw_only=True):
     parameters: Int64 | None = None
     context_trained: Int64 | None = None
     synthetic: bool = False
+    chat_template: bool | None = None
 
 
 class Subject(Struct, frozen=True, kw_only=True):
