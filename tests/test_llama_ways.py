@@ -286,3 +286,15 @@ def test_the_embedded_engine_is_given_its_layers_and_flash_attention() -> None:
     assert left.flash_attn_type == kinds.LLAMA_FLASH_ATTN_TYPE_AUTO
     assert (given.n_gpu_layers, given.flash_attn_type) == (20, kinds.LLAMA_FLASH_ATTN_TYPE_DISABLED)
     assert (every.n_gpu_layers, every.flash_attn_type) == (ALL_LAYERS, kinds.LLAMA_FLASH_ATTN_TYPE_ENABLED)
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_whether_weights_bring_a_chat_template_is_read_from_their_file(
+    has: bool, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, embedded=True, on_path=False, gpu=False)
+    if not has:
+        weights.write_bytes(weights.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.none_template"))
+    engine = contestant(parse_subject(f"llamacpp:{weights}"), EngineOptions(), lambda *_: None).engine
+    model = engine._model  # type: ignore[attr-defined]  # describe() asks for what is installed
+    assert model.chat_template is has
