@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,47 @@ def test_a_load_that_the_machine_cannot_do_goes_to_the_api(capsys: pytest.Captur
     found = document(capsys, *LOAD, "--calls-per-day", "100000")
     assert found["api"] is True
     assert "cannot do the load" in found["advice"]
+    assert "fewer calls a day" in found["advice"]
+    assert "more calls a day" not in found["advice"]
+
+
+def test_an_api_that_costs_nothing_is_not_turned_by_more_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    free = ("--on", "rtx-4090", "--tokens-out", "1000", "--api-output-price", "0", "--hardware-price", "3000")
+    found = document(capsys, *free, "--calls-per-day", "100")
+    assert found["api"] is True
+    assert "a dearer API" in found["advice"]
+    assert "more calls a day" not in found["advice"]
+
+
+def test_a_break_even_without_electricity_says_that_it_is(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAKEOFF_HOME", str(tmp_path))
+    load = (*LOAD, "--calls-per-day", "1000")
+    assert "if it lasts so long (electricity is not in it)" in document(capsys, *load)["advice"]
+    without = document(capsys, *LOAD[:-2], "--calls-per-day", "1000")
+    assert "electricity" not in without["advice"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("--concurrency", "16"), ("--need-tps", "60"), (*LOAD[2:], "--calls-per-day", "600")]
+)
+def test_every_number_of_a_sentence_is_among_its_inputs(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """Numbers within names (r1-7b, Q8_0, m3-max-48gb, --max-model-len) and commands are no figures."""
+    found = document(capsys, "--on", "rtx-4090,m3-max-48gb", *arguments)
+    for sentence in found["sentences"]:
+        told = [value for value in sentence["inputs"].values() if isinstance(value, (int, float))]
+        for word in re.findall(r"(?<![\w.-])\d[\d,]*(?:\.\d+)?(?![\w-]|\.\d)", _without_names(sentence["text"])):
+            number = float(word.replace(",", ""))
+            scaled = [value / scale for value in told for scale in (1, 12, 1e9)]
+            assert any(math.isclose(number, value, rel_tol=0.06) for value in scaled), (word, sentence)
+
+
+def _without_names(text: str) -> str:
+    names = r"'[^']*'|Apple M\d \w+ \w+ \d+ GB|RTX \d+|\S*[/:@]\S+|after '.*GB"
+    return re.sub(names, "", text)
 
 
 # What was measured here

@@ -241,7 +241,7 @@ def test_a_kwh_of_a_country_goes_into_the_sum_at_the_rate_given(cost: Cost) -> N
     assert price["value"]["point"] == pytest.approx(0.3835 * 1.10)
     assert price["date"] == "2025-06-30"
     assert "Eurostat" in price["source"]
-    assert "EUR 0.3835" in price["source"]
+    assert "EUR 0.3835 × 1.1 by the rates given" in price["source"]
     assert any("price of a kWh (2025-06-30)" in note or "a kWh (2025-06-30)" in note for note in found["notes"])
 
 
@@ -254,7 +254,9 @@ def test_a_sum_in_another_currency_needs_no_rate_for_its_own(cost: Cost, screen:
 
 def test_dollars_need_the_rate_of_the_sum(cost: Cost) -> None:
     dollars = ["--api-output-price", "$2.19", "--currency", "EUR", "--rate", "EUR=1.095"]
-    assert cost(*ARTICLE, *dollars)["inputs"]["api_output_price"]["value"]["point"] == pytest.approx(2.0)
+    price = cost(*ARTICLE, *dollars)["inputs"]["api_output_price"]
+    assert price["value"]["point"] == pytest.approx(2.0)
+    assert "USD 2.19 / 1.095 by the rates given" in price["source"]
 
 
 def test_every_country_has_a_price_a_day_and_a_source() -> None:
@@ -480,6 +482,11 @@ def test_the_document_has_every_figure_and_the_source_of_every_input(cost: Cost)
         (["--life-years", "1000"], "must be at most 100"),
         (["--hardware-price", "5 EUR"], "there is no rate for EUR"),
         (["--hardware-price", "\x1b[31m5"], "not a number"),
+        (["--hardware-price", "nan"], "--hardware-price 'nan' is not a number"),
+        (["--hardware-price", "abc"], "--hardware-price 'abc' is not a number"),
+        (["--hardware-price", "5 euro"], "'5 euro' is not a number"),
+        (["--tps", "1e-300"], "too small"),
+        (["--hardware-price", "1e-9-5"], "too small"),
     ],
 )
 def test_bad_input_is_a_usage_error_in_a_sentence(arguments: list[str], words: str, screen: Screen) -> None:

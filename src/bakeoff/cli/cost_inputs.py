@@ -44,7 +44,7 @@ class Purse:
         """An input from money. Raises UsageError where a rate is missing."""
         value = self._rates.convert(money, self.currency, what)
         if money.currency not in (None, self.currency):
-            source = f"{source}, {_amount(money)} by the rates given"
+            source = f"{source}, {_amount(money)}{self._rates.told(money.currency, self.currency)} by the rates given"
         return Input(value=value, source=source, date=date)
 
 

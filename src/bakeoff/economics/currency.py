@@ -28,7 +28,7 @@ def parse_money(text: str, what: str, *, least: float = 0.0, above: bool = False
     marks = {SIGNS.get(mark, mark.upper()) for mark in _MARK.findall(text)}
     if len(marks) > 1:
         raise UsageError(f"{what} {plain_text(text)[:60]!r} is in two currencies: give it in one.")
-    amount = parse_range(_MARK.sub("", text), what, least=least, above=above, most=most)
+    amount = parse_range(_MARK.sub("", text), what, least=least, above=above, most=most, whole=text)
     return Money(amount, next(iter(marks), None))
 
 
@@ -50,6 +50,11 @@ class Rates(Struct, frozen=True):
                     f"DOLLARS', or sum in {of} with --currency {of}."
                 )
         return money.amount.times(self.dollars.get(of, 1.0) / self.dollars.get(to, 1.0))
+
+    def told(self, of: str, to: str) -> str:
+        """How an amount comes from one currency into another: ``× 1.08 / 1.25``."""
+        up, down = (self.dollars.get(code) if code != "USD" else None for code in (of, to))
+        return (f" × {up:g}" if up else "") + (f" / {down:g}" if down else "")
 
 
 def parse_rates(texts: Iterable[str]) -> dict[str, float]:

@@ -14,6 +14,8 @@ from bakeoff.units import plain_text
 
 MOST_RANGED = 12
 """Inputs that may be ranges at once: 4,096 corners."""
+SMALLEST = 1e-6
+"""No amount, rate or number is smaller, unless it is 0."""
 _NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)"
 _RANGE = re.compile(rf"({_NUMBER})\s*(?:(?:-|–|—|\.\.|to)\s*({_NUMBER}))?")
 
@@ -51,8 +53,10 @@ def between(low: float, high: float, point: float | None = None, confidence: flo
     return Range(low, high, (low + high) / 2 if point is None else point, confidence)
 
 
-def parse_range(text: str, what: str, *, least: float = 0.0, above: bool = False, most: float = math.inf) -> Range:
-    """``325``, ``1,600`` or ``300-350``. ``above``: the least itself is not allowed.
+def parse_range(
+    text: str, what: str, *, least: float = 0.0, above: bool = False, most: float = math.inf, whole: str | None = None
+) -> Range:
+    """``325``, ``1,600`` or ``300-350``. ``above``: the least itself is not allowed; ``whole``: what was written.
 
     Raises UsageError on anything else, on a range that is upside down, and on numbers out of bounds.
     """
@@ -60,7 +64,7 @@ def parse_range(text: str, what: str, *, least: float = 0.0, above: bool = False
     low = float(match[1].replace(",", "")) if match else math.nan
     high = float(match[2].replace(",", "")) if match and match[2] else low
     if not (math.isfinite(low) and math.isfinite(high)):
-        shown = plain_text(text)[:60]
+        shown = plain_text(whole or text)[:60]
         raise UsageError(f"{what} {shown!r} is not a number. Write it like 325, or as a range like 300-350.")
     if low > high:
         raise UsageError(
@@ -68,6 +72,8 @@ def parse_range(text: str, what: str, *, least: float = 0.0, above: bool = False
         )
     if low < least or (above and low == least):
         raise UsageError(f"{what} is {low:.12g}: it must be {'above' if above else 'at least'} {least:g}.")
+    if 0 < low < SMALLEST:
+        raise UsageError(f"{what} is {low:.12g}: it is too small to mean anything, give at least {SMALLEST:g}.")
     if high > most:
         raise UsageError(f"{what} is {high:.12g}: it must be at most {most:,.12g}.")
     return between(low, high)

@@ -65,13 +65,13 @@ def advise(sites: Sequence[Site], asked: Asked, needs: Needs, load: Load | None 
     sentences = [_choice(taken, sites, needs), _quant(taken, needs), _engine(taken, asked), _how(taken, settings)]
     if len(sites) > 1:
         sentences.insert(1, _others(taken, sites, picks))
-    api = bool(billed and billed[1])
+    turns = billed[1] if billed else ""
     sentences += [
         _gives_up(taken, asked, needs),
         *([billed[0]] if billed else []),
-        _would_change(taken, asked, needs, api),
+        _would_change(taken, asked, needs, turns),
     ]
-    return Advice(sentences=tuple(sentences), taken=taken, settings=settings, api=api)
+    return Advice(sentences=tuple(sentences), taken=taken, settings=settings, api=bool(turns))
 
 
 def _choice(taken: Pick, sites: Sequence[Site], needs: Needs) -> Sentence:
@@ -87,7 +87,7 @@ def _choice(taken: Pick, sites: Sequence[Site], needs: Needs) -> Sentence:
     return Sentence(
         text=f"Take {row.model} at {row.quant} with {_ENGINES[taken.engine]} on {where}: {why}.",
         rules=(*rules, *(("measured_first",) if taken.run else ()), *(("best_machine",) if len(sites) > 1 else ())),
-        inputs={"decode_tps": row.likely_tps, "decode_tps_low": row.slow_tps, "need_tps": needs.tps,
+        inputs={**_rates(row), "need_tps": needs.tps,
                 "need_context": needs.context, "fits": row.fits, "max_context": row.max_context,
                 "total_bytes": row.fit.total_bytes, "usable_bytes": row.fit.usable_bytes},
         sources=(f"run {taken.run}" if taken.run else _PLANNER,),
@@ -104,8 +104,8 @@ def _others(taken: Pick, sites: Sequence[Site], picks: Sequence[Pick]) -> Senten
             f"{site.machine.name} runs none of them" if other is None else
             f"{site.machine.name} would run {other.row.model} at {other.row.quant}, {_rate(other.row)} tokens/s"
         )  # fmt: skip
-    rates = {f"decode_tps of {each.site.machine.name}": each.row.likely_tps for each in picks}
-    return Sentence(text=f"{'; '.join(words)}.", rules=("best_machine",), inputs=dict(rates), sources=(_PLANNER,))
+    rates = {name: value for each in picks for name, value in _rates(each.row, f" of {each.site.machine.name}").items()}
+    return Sentence(text=f"{'; '.join(words)}.", rules=("best_machine",), inputs=rates, sources=(_PLANNER,))
 
 
 def _quant(taken: Pick, needs: Needs) -> Sentence:
@@ -200,16 +200,19 @@ def _gives_up(taken: Pick, asked: Asked, needs: Needs) -> Sentence:
         inputs |= {"total_bytes": larger.fit.total_bytes, "usable_bytes": larger.fit.usable_bytes}
         text = f"It gives up {larger.model}, which does not fit with that context"
     else:
-        inputs |= {"decode_tps": larger.likely_tps, "quant": larger.quant}
+        inputs |= {**_rates(larger), "quant": larger.quant, "streams": asked.streams}
         text = f"It gives up {larger.model}, which at {larger.quant} would do {_rate(larger)} tokens/s"
         text += ", split between GPU and processor" if larger.fits == "split" else ""
         text += f", with {asked.streams} caches of llama.cpp's" if taken.engine == "vllm" else ""
     return Sentence(text=f"{text}.", rules=("gives_up",), inputs=inputs, sources=(_PLANNER,))
 
 
-def _would_change(taken: Pick, asked: Asked, needs: Needs, billed: bool) -> Sentence:
+def _would_change(taken: Pick, asked: Asked, needs: Needs, billed: str) -> Sentence:
+    """``billed`` is what would turn the advice on an API, empty where nothing would."""
     larger, row, words = next_larger(taken), taken.row, []
+    inputs: dict[str, Value] = {"max_context": row.max_context, "streams": asked.streams}
     if larger is not None and taken.keeps and larger.fits != "no" and 1 <= larger.likely_tps < needs.tps:
+        inputs["decode_tps"] = larger.likely_tps
         words.append(f"a pace of {significant(math.floor(larger.likely_tps * 10) / 10, 2)} tokens/s being enough "
                      f"(then {larger.model})")  # fmt: skip
     words.append(f"a need for more than {row.max_context:,} tokens of context")
@@ -218,11 +221,10 @@ def _would_change(taken: Pick, asked: Asked, needs: Needs, billed: bool) -> Sent
         words.append(f"MLX, if 'bakeoff run mlx:{row.model}@{'8bit' if row.quant == 'Q8_0' else '4bit'}' on it shows "
                      "it faster")  # fmt: skip
     if billed:
-        words.append("more calls a day")
+        words.append(billed)
     if taken.run is None and names_of(row.model):
         there = "" if taken.site.machine.is_this else " there"
         words.append(f"a measurement{there}: bakeoff run '{taken.engine}:{row.model}@{row.quant}'")
-    inputs: dict[str, Value] = {"max_context": row.max_context, "streams": asked.streams}
     text = f"What would change this: {'; '.join(words)}."
     return Sentence(text=text, rules=("would_change",), inputs=inputs, sources=(_PLANNER,))
 
@@ -243,8 +245,8 @@ def _nothing(sites: Sequence[Site], needs: Needs) -> Sentence:
     )  # fmt: skip
 
 
-def _api(taken: Pick, load: Load) -> tuple[Sentence, bool]:
-    """The sentence on an API, and whether it is the better one."""
+def _api(taken: Pick, load: Load) -> tuple[Sentence, str]:
+    """The sentence on an API; and, where that is the better one, what would make the hardware so."""
     speed, source = taken.row.speed, f"run {taken.run}" if taken.run else f"predicted ({_PLANNER})"
     rates = {"tps": speed.decode_at_context, "prefill_tps": speed.prefill}
     known = {
@@ -257,13 +259,14 @@ def _api(taken: Pick, load: Load) -> tuple[Sentence, bool]:
     long = months is not None and months.point > 12 * LIFE_YEARS
     api = came.verdict in ("never", "not_within_life", "cannot_do_the_load") or (came.verdict == "if_it_lasts" and long)
     after = "" if months is None or math.isinf(months.point) else f" after about {_long(months.point)}"
+    bare = " (electricity is not in it)" if came.figures["electricity_cost_per_month"] is None else ""
     text = {
-        "pays_off": f"Against the API the hardware pays for itself{after}, within its life: stay with it",
+        "pays_off": f"Against the API the hardware pays for itself{after}, within its life{bare}: stay with it",
         "not_within_life": f"Where privacy is no issue take the API: the hardware would pay for itself only{after}, "
         "after its life",
-        "open": f"Against the API it is open: the hardware may pay for itself within its life{after}, or not",
+        "open": f"Against the API it is open: the hardware may pay for itself within its life{after}, or not{bare}",
         "if_it_lasts": f"Where privacy is no issue take the API: the hardware would pay for itself only{after}" if long
-        else f"Against the API the hardware pays for itself{after}, if it lasts so long",
+        else f"Against the API the hardware pays for itself{after}, if it lasts so long{bare}",
         "never": "Where privacy is no issue take the API: at this load the hardware never pays for itself",
         "cannot_do_the_load": "Where privacy is no issue take the API: one stream at a time, this machine cannot do "
         "the load",
@@ -273,11 +276,19 @@ def _api(taken: Pick, load: Load) -> tuple[Sentence, bool]:
     inputs: dict[str, Value] = {name: given.value.point for name, given in came.case.items()}
     inputs |= {"verdict": came.verdict, "break_even_months": months.point if after and months else None}
     sources = tuple(dict.fromkeys(f"{name}: {given.source}" for name, given in came.case.items()))
-    return Sentence(text=f"{text}.", rules=("api_for_a_low_load",), inputs=inputs, sources=sources), api
+    turning = {"never": "a dearer API", "cannot_do_the_load": "fewer calls a day"}
+    turns = turning.get(came.verdict, "more calls a day") if api else ""
+    return Sentence(text=f"{text}.", rules=("api_for_a_low_load",), inputs=inputs, sources=sources), turns
 
 
 def _long(months: float) -> str:
     return f"{months:,.0f} months" if months < 24 else f"{months / 12:,.0f} years"
+
+
+def _rates(row: Row, of: str = "") -> dict[str, Value]:
+    """The rate with its bounds, as inputs."""
+    figure = row.speed.decode_at_context
+    return {f"decode_tps{of}": figure.point, f"decode_tps_low{of}": figure.low, f"decode_tps_high{of}": figure.high}
 
 
 def _rate(row: Row) -> str:
