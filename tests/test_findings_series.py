@@ -70,20 +70,20 @@ CASES: Cases = {
     series.drift: [
         (
             cell(took((100, 102, 104, 106, 108, 110))), "warning",
-            "^decode became 10% slower from the first to the last of 6 trials$",
+            "^decode time became 10% longer from the first to the last of 6 trials$",
             cell(took((100, 101, 102, 103, 104, 104.5))),
         ),
-        (cell(took((110, 108, 106, 104, 102, 100))), "warning", "10% faster", cell(took((100, 108, 102, 110, 104)))),
+        (cell(took((110, 108, 106, 104, 102, 100))), "warning", "10% shorter", cell(took((100, 108, 102, 110, 104)))),
         (
             cell(took(QUIET), anchors=anchored((100, 101), (108, 109))), "warning",
-            "^the first cell's decode was 8% slower when it was measured again at the end \\(99.5 .*, then 92.2 ",
+            "^the first cell's decode time was 8% longer when it was measured again at the end \\(99.5 .*, then 92.2 ",
             cell(took(QUIET), anchors=anchored((100, 101), (104, 105.4))),
         ),
         (
-            cell(took(QUIET), anchors=anchored((100, 101), (100, 101), (120, 121))), "warning", "20% slower",
+            cell(took(QUIET), anchors=anchored((100, 101), (100, 101), (120, 121))), "warning", "20% longer",
             cell(took(QUIET), anchors=anchored((100, 110), (108, 120))),  # too unlike each other to tell
         ),
-        (cell([], anchors=anchored((100,), (120,))), "warning", "20% slower", cell([], anchors=anchored((100,), ()))),
+        (cell([], anchors=anchored((100,), (120,))), "warning", "20% longer", cell([], anchors=anchored((100,), ()))),
     ],
 }  # fmt: skip
 

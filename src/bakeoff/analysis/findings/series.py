@@ -174,7 +174,7 @@ def _trend(series: Series) -> str | None:
     middle = statistics.median(series.values)
     if not series.matters(trend.change * middle, middle):
         return None
-    return f"{series.name} became {_slower(1 + trend.change)} from the first to the last of {len(series.values)} trials"
+    return f"{series.name} time became {_longer(1 + trend.change)} from the first to the last of {len(series.values)} trials"
 
 
 def _moved(before: Sequence[Trial], after: Sequence[Trial]) -> str | None:
@@ -186,12 +186,12 @@ def _moved(before: Sequence[Trial], after: Sequence[Trial]) -> str | None:
         a, b = statistics.median(first.values), statistics.median(last.values)
         if apart and a > 0 and first.matters(b - a, a):
             return (
-                f"the first cell's {first.name} was {_slower(b / a)} when it was measured again at the end "
+                f"the first cell's {first.name} time was {_longer(b / a)} when it was measured again at the end "
                 f"({first.text(a)}, then {first.text(b)})"
             )
     return None
 
 
-def _slower(ratio: float) -> str:
-    """A ratio of two times in words."""
-    return f"{ratio - 1:.0%} slower" if ratio > 1 else f"{1 - ratio:.0%} faster"
+def _longer(ratio: float) -> str:
+    """A ratio of two times in words; of rates the share would be another."""
+    return f"{ratio - 1:.0%} longer" if ratio > 1 else f"{1 - ratio:.0%} shorter"
