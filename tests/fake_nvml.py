@@ -40,7 +40,9 @@ class Gpu:
         energy_mj: Any = NOT_SUPPORTED,
         instant_mw: Any = NOT_SUPPORTED,
         average_mw: Any = NOT_SUPPORTED,
+        uuid: Any = None,
     ) -> None:
+        self.uuid = uuid
         self.processes, self.graphics = ({} if p is None else p for p in (processes, graphics))
         self.used, self.total = used, total
         self.temperature, self.fan, self.clock, self.reasons = temperature, fan, clock, reasons
@@ -76,6 +78,9 @@ class FakeNvml:
 
     def nvmlDeviceGetName(self, handle: Gpu) -> str:  # noqa: N802
         return "NVIDIA H100 80GB HBM3"
+
+    def nvmlDeviceGetUUID(self, handle: Gpu) -> str:  # noqa: N802
+        return str(_or_raise(handle.uuid or f"GPU-00000000-0000-0000-0000-{self.gpus.index(handle):012d}"))
 
     def nvmlDeviceGetComputeRunningProcesses(self, handle: Gpu) -> list[Any]:  # noqa: N802
         return _listed(handle.processes)

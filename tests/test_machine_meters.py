@@ -19,7 +19,7 @@ from bakeoff.run.instruments import Instruments
 from bakeoff.run.metering import Metering
 from bakeoff.run.plan import Meters
 from tests.fake_mac import FakeMac
-from tests.fake_nvml import GIB, NO_PERMISSION, NOT_LOADED, FakeNvml, Gpu, NVMLError
+from tests.fake_nvml import GIB, NO_PERMISSION, NOT_LOADED, NOT_SUPPORTED, FakeNvml, Gpu, NVMLError
 from tests.kernel_trees import FakeKernel
 
 NONE = NoLibrary("missing", "no NVIDIA driver is loaded")
@@ -172,7 +172,15 @@ def test_of_two_gpus_the_one_that_was_asked_for_or_is_used_is_watched(kernel: Fa
 
     assert degrees(Target(pids=(100,), on_gpu=True)) == [70]
     assert degrees(Target(gpu="0")) == [50]
+    assert degrees(Target(gpu="GPU-00000000-0000-0000-0000-000000000001", pids=(100,))) == [70]
+    assert degrees(Target(gpu="GPU-00000000-0000-0000-0000-000000000000", pids=(100,))) == [50]
     assert degrees(Target()) == [50, 70]
+
+
+def test_a_gpu_that_does_not_tell_its_uuid_is_known_by_its_number(kernel: FakeKernel) -> None:
+    here = linux(kernel, FakeNvml(Gpu(uuid=NOT_SUPPORTED), Gpu(uuid=NOT_SUPPORTED)))
+    assert [gpu.name for gpu in here.used(Target(gpu="1"))] == ["GPU 1"]
+    assert len(here.used(Target(gpu="GPU-00000000-0000-0000-0000-000000000001"))) == 2
 
 
 def test_what_was_taken_on_a_gpu_before_the_engine_came_is_not_the_engines(kernel: FakeKernel) -> None:

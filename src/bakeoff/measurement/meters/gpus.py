@@ -20,6 +20,11 @@ class GpuSource(Protocol):
         """Such as ``GPU 0``, as its vendor's tools number it."""
         ...
 
+    @property
+    def uuid(self) -> str | None:
+        """What it is called wherever it is plugged in."""
+        ...
+
     def memory_of(self, pids: Collection[int]) -> int | None:
         """Bytes that these processes hold on it; 0 where none of them uses it, None where that is hidden."""
         ...
@@ -35,6 +40,7 @@ class NvidiaGpu:
     def __init__(self, nvml: Any, index: int, handle: Any) -> None:
         self.name = f"GPU {index}"
         self._nvml, self.handle = nvml, handle
+        self.uuid = _uuid(nvml, handle)
 
     def memory_of(self, pids: Collection[int]) -> int | None:
         return memory_of(self._nvml, self.handle, pids)
@@ -47,7 +53,7 @@ class AmdGpu:
     """One of AMD's, as the kernel's compute driver (KFD) numbers it."""
 
     def __init__(self, kernel: Kernel, name: str, number: int, device: str) -> None:
-        self.name = name
+        self.name, self.uuid = name, None
         self._kernel, self._number, self._device = kernel, number, device
 
     def memory_of(self, pids: Collection[int]) -> int | None:
@@ -57,6 +63,14 @@ class AmdGpu:
     def memory_used(self) -> int | None:
         used = self._kernel.number(f"{self._device}/mem_info_vram_used")
         return used if used is None or used >= 0 else None
+
+
+def _uuid(nvml: Any, handle: Any) -> str | None:
+    try:
+        told = nvml.nvmlDeviceGetUUID(handle)
+    except nvml.NVMLError:
+        return None
+    return told.decode("ascii", "replace") if isinstance(told, bytes) else str(told)  # bytes in older packages
 
 
 def nvidia_gpus(nvml: Any) -> tuple[NvidiaGpu, ...]:

@@ -84,7 +84,8 @@ class Surroundings:
 
     def used(self, target: Target) -> tuple[GpuSource, ...]:
         """The GPUs of the target: the one that was asked for, those its processes use, else all."""
-        chosen = tuple(gpu for gpu in self.gpus if target.gpu is not None and gpu.name == f"GPU {target.gpu}")
+        wanted = target.gpu
+        chosen = tuple(gpu for gpu in self.gpus if wanted is not None and wanted in (gpu.uuid, gpu.name.split()[-1]))
         return chosen or used_by(self.gpus, self.tree(target.pids))
 
 
