@@ -22,7 +22,8 @@ def meter_options(command: _F) -> _F:
                          "or manual, to type a meter's readings."),
             click.option("--meters", default="auto", show_default=True, metavar="auto|none|NAME[,…]",
                          help="Which meters of this machine to read: memory, gpu-memory, pressure, heat, gpu-heat, "
-                         "nvidia, amd, rapl, apple, battery."),
+                         "nvidia, amd, rapl, apple, battery. Those not named are not read: with none there is no "
+                         "peak memory either."),
         )
     ):  # fmt: skip
         command = option(command)
