@@ -125,6 +125,7 @@ WRONG_USE = [
     (("scripted:steady", "--greedy", "--temperature", "1"), "--greedy answers repeat"),
     (("scripted:steady", "--items", "0"), "--items"),
     (("scripted:steady", "--fresh", "x"), "--fresh"),
+    (("scripted:steady", "--checker", "nmber"), "--checker: there is no checker 'nmber'. Did you mean number?"),
     (("scripted:steady", "--fresh", "1", "--tasks", "humaneval"), "of the set standard, not of 'humaneval'"),
     (("scripted:steady", "--fresh", "1", "--items", "6000"), "Ask for 1 to 5000"),
     (("scripted:steady", "--margin", "x"), "no share"),
@@ -142,6 +143,17 @@ def test_bad_input_is_a_sentence_and_leaves_nothing(
     assert words in " ".join(said.err.split())
     assert said.out == ""
     assert run_files(own_home) == []
+
+
+def test_a_checker_can_be_named_for_a_whole_file(tmp_path: Path, bakeoff: Bakeoff, own_home: Path) -> None:
+    file = tmp_path / "bare.jsonl"
+    file.write_text('{"prompt": "What is 70 + 5?", "target": 75}\n')
+    said = bakeoff(
+        "quality", answering(tmp_path, "right", RIGHT), "--tasks", str(file), "--checker", "number", "--json"
+    )
+    assert said.document["subjects"][0]["right"] == 1
+    (path,) = run_files(own_home)
+    assert read_run(path).task_sets[0].items[0].checker == "number"
 
 
 def test_tasks_for_a_run_without_quality_are_refused(bakeoff: Bakeoff) -> None:

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 USUAL: dict[str, Any] = {"samples": 1, "max_tokens": None, "temperature": None, "greedy": False, "reference": None,
                          "margin": None, "price_per_hour": None}  # fmt: skip
 """What 'bakeoff quality' does where nothing else is asked for."""
-TASK_OPTIONS = ("tasks", "items", "fresh")
+TASK_OPTIONS = ("tasks", "items", "fresh", "checker")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def task_options(command: _F) -> _F:
     """Add the options."""
     for option in (
+        click.option("--checker", metavar="NAME", default="", help="What grades lines of a file that name no checker."),
         click.option("--fresh", type=click.IntRange(0, 2**63 - 1), metavar="SEED",
                      help="Unseen tasks like those of the standard set; needs the extra 'fresh'."),
         click.option("--items", type=click.IntRange(1, 100_000), help="So many tasks of each set; else all."),
@@ -43,16 +44,19 @@ def with_quality(plan: Plan, options: dict[str, Any]) -> Plan:
 def _quality(plan: Plan, options: dict[str, Any]) -> Quality:
     from bakeoff.cli.token_budget import token_budget
     from bakeoff.quality.sampling import TEMPERATURE, TOP_P, Sampling
+    from bakeoff.quality.sets.targets import check_checker
     from bakeoff.run.quality_plan import Quality, tasks_of
 
     if options["greedy"] and (options["temperature"] is not None or options["samples"] > 1):
         raise UsageError("--greedy answers repeat: leave --temperature and --samples out.")
+    check_checker(options["checker"])
     temperature = TEMPERATURE if options["temperature"] is None else options["temperature"]
     temperature = 0.0 if options["greedy"] else temperature
     quality = Quality(
         sets=tuple(dict.fromkeys(name.strip() for name in options["tasks"].split(",") if name.strip())),
         items=options["items"],
         fresh=options["fresh"],
+        checker=options["checker"],
         sampling=Sampling(
             samples=options["samples"],
             max_tokens=options["max_tokens"] or 1,

@@ -17,7 +17,8 @@ DEFAULT_SETS = ("standard",)
 
 
 class Quality(Struct, frozen=True, kw_only=True):
-    """``items`` of each set, all where None; ``fresh``: unseen ones in their place, drawn by this seed.
+    """``items`` of each set, all where None; ``fresh``: unseen ones in their place, drawn by this seed. ``checker`` is
+    for lines of files that name none.
 
     ``reference`` is the subject that the others are held against, the first where None. ``margin``: accuracies that
     differ by less are equivalent; None: that is not judged. ``price_per_hour`` is what an hour of the machine costs, in
@@ -27,6 +28,7 @@ class Quality(Struct, frozen=True, kw_only=True):
     sets: tuple[str, ...] = DEFAULT_SETS
     items: int | None = None
     fresh: int | None = None
+    checker: str = ""
     sampling: Sampling = Sampling()
     reference: str | None = None
     margin: float | None = None
@@ -46,7 +48,7 @@ def tasks_of(quality: Quality) -> tuple[Task, ...]:
 
 def _set(name: str, quality: Quality) -> tuple[Task, ...]:
     if quality.fresh is None:
-        return load(name, items=quality.items, seed=quality.sampling.seed)
+        return load(name, items=quality.items, seed=quality.sampling.seed, checker=quality.checker)
     from bakeoff.quality.sets.fresh import fresh_items
 
     return fresh_items(name, quality.fresh, quality.items)

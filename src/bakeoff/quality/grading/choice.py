@@ -16,6 +16,8 @@ from bakeoff.quality.grading.plain import plain
 from bakeoff.quality.grading.word import same_words
 from bakeoff.quality.tasks import Score, Task
 
+LETTERS = tuple("ABCDEFGHIJ")
+
 
 class ChoiceTarget(Struct, frozen=True, forbid_unknown_fields=True):
     """The right letter, and the options' texts by their letters."""

@@ -75,10 +75,11 @@ def _cased(text: str) -> bool:
 
 def same_words(statement: str, wanted: str) -> bool:
     """Whether two texts are the same but for case, articles, punctuation and space."""
-    return _bare(statement) == _bare(wanted)
+    return bare_words(statement) == bare_words(wanted)
 
 
-def _bare(text: str) -> list[str]:
+def bare_words(text: str) -> list[str]:
+    """Its words but for case, articles and punctuation."""
     words = re.findall(r"\w+(?:[-.,/]\w+)*", text.casefold())
     return [word for word in words if word not in ("a", "an", "the")]
 
