@@ -13,6 +13,7 @@ from bakeoff.analysis.summary import CellSummary, summarize
 from bakeoff.hardware.catalogue import find_machine
 from bakeoff.models.catalogue import find
 from bakeoff.models.recipes import tensors
+from bakeoff.results.records import Figure
 from bakeoff.results.runfile import read_run
 
 if TYPE_CHECKING:
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from bakeoff.hardware.machine import Machine
     from bakeoff.models.architecture import Architecture
     from bakeoff.models.quants import TensorSpec
-    from bakeoff.results.records import Prediction, Reading, Run, Trial, Window
+    from bakeoff.results.records import Reading, Run, Trial, Window
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "h100"
 FILES = ("r1-7b-q4_k_m", "r1-7b-q8_0", "r1-14b-q4_k_m", "r1-14b-q8_0", "r1-32b-q4_k_m", "r1-70b-q4_k_m")
+SPLIT_FILE, QUALITY_FILE = "r1-70b-q4_k_m-split", "smollm2-quality"
 TALK, PROMPT, SPLIT = "train problem", "pp512", "split"
 
 
@@ -70,8 +72,36 @@ class Example:
 @cache
 def examples() -> tuple[Example, ...]:
     """All of them, in the order of the page."""
-    runs = [read_run(EXAMPLES / f"{name}.jsonl") for name in FILES]
-    return tuple(Example(run, summarize(run).cells) for run in runs)
+    return tuple(read(name) for name in FILES)
+
+
+@cache
+def read(name: str) -> Example:
+    run = read_run(EXAMPLES / f"{name}.jsonl")
+    return Example(run, summarize(run).cells)
+
+
+@dataclass(frozen=True)
+class First:
+    """A figure of the first runs, and what the planner had said before them, low, point and high."""
+
+    measured: Figure
+    predicted: tuple[float, float, float] | None
+
+
+@cache
+def first() -> dict[tuple[str, str, str, str], First]:
+    """By model, workload, layers asked for on the GPU, and metric."""
+    with (EXAMPLES / "first.csv").open(encoding="utf-8", newline="") as file:
+        return {
+            (row["model"], row["workload"], row["gpu_layers"], row["metric"]): First(
+                Figure(point=float(row["measured"]), low=float(row["low"]), high=float(row["high"])),
+                (float(row["predicted_low"]), float(row["predicted"]), float(row["predicted_high"]))
+                if row["predicted"]
+                else None,
+            )
+            for row in csv.DictReader(file)
+        }
 
 
 @cache
@@ -118,19 +148,13 @@ def readings(example: Example, quantity: str) -> list[Reading]:
 
 
 def foreseen(cell: CellSummary) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Decode and prefill as the planner alone predicted them, each low, point, high.
-
-    A later run on the same machine stored intervals that earlier cells had changed. On one chip the planner's own
-    interval is the same share of every point; the first file, in which nothing had been learned, has it.
-    """
-    own, first = cell.opened.predicted, examples()[0].cell(TALK).opened.predicted
+    """Decode and prefill as predicted before the cell was measured, each low, point, high."""
+    own = cell.opened.predicted
     assert own is not None
-    assert first is not None
-    taught = own.decode_tps.point != own.plain_decode_tps
-    return _interval(own, first if taught else own, "decode"), _interval(own, first if taught else own, "prefill")
+    return _interval(own.decode_tps), _interval(own.prefill_tps)
 
 
-def _interval(own: Prediction, like: Prediction, what: str) -> tuple[float, float, float]:
-    point = float(getattr(own, f"plain_{what}_tps"))
-    figure = getattr(like, f"{what}_tps")
-    return point * figure.low / figure.point, point, point * figure.high / figure.point
+def _interval(figure: Figure) -> tuple[float, float, float]:
+    assert figure.low is not None
+    assert figure.high is not None
+    return figure.low, figure.point, figure.high
