@@ -370,6 +370,15 @@ def test_subjects_on_the_command_line_choose_from_the_suite_or_take_the_place_of
     assert [start.subject for start in come_to(read_suite("article"), subjects=subjects)] == found
 
 
+def test_a_suites_own_subject_with_its_engine_named_keeps_what_the_suite_says_of_it() -> None:
+    plain = come_to(read_suite("article-gpu"), subjects=("r1-70b@Q4_K_M",))
+    named = come_to(read_suite("article-gpu"), subjects=("llamacpp:r1-70b@Q4_K_M",))
+    assert [start.gpu_layers for start in named] == [start.gpu_layers for start in plain]
+    assert {start.subject for start in named} == {"llamacpp:r1-70b@Q4_K_M"}
+    (other,) = {start.subject for start in come_to(read_suite("article-gpu"), subjects=("ollama:r1-70b",))}
+    assert other == "ollama:r1-70b@Q4_K_M"
+
+
 def test_a_subject_that_the_suite_does_not_have_is_told() -> None:
     with pytest.raises(UsageError, match=r"article\.toml has no subject 'r1-7c'\. Did you mean 'r1-7b'\?"):
         come_to(read_suite("article"), subjects=("r1-7c",))

@@ -44,13 +44,24 @@ def subjects_of(file: SuiteFile, choice: Choice) -> list[tuple[SubjectEntry, Pla
         return own
     found: list[tuple[SubjectEntry, Place]] = []
     for text in choice.subjects:
-        matching = [pair for pair in own if text in (pair[0].subject, pair[0].subject.partition("@")[0])]
-        if not matching and text.partition(":")[0] not in choice.known:
+        engine, _, name = text.partition(":")
+        matching = _named(own, text)
+        if not matching and engine in choice.known:
+            matching = [
+                (structs.replace(entry, subject=f"{engine}:{entry.subject}"), place)
+                for entry, place in _named(own, name)
+            ]
+        elif not matching:
             listed = [name for entry, _ in own for name in (entry.subject.partition("@")[0], entry.subject)]
             hint = near(text, list(dict.fromkeys(listed))) if own else "Name its engine too, as ENGINE:MODEL."
             raise UsageError(f"{file.name} has no subject {text!r}. {hint}")
         found += matching or [(SubjectEntry(subject=text), ())]
     return found
+
+
+def _named(own: Sequence[tuple[SubjectEntry, Place]], text: str) -> list[tuple[SubjectEntry, Place]]:
+    """Those of the suite's subjects that this names, with or without a quantization."""
+    return [pair for pair in own if text in (pair[0].subject, pair[0].subject.partition("@")[0])]
 
 
 def workloads_of(file: SuiteFile) -> list[tuple[WorkloadEntry, Place]]:
