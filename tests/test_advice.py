@@ -302,6 +302,28 @@ def test_names_from_outside_are_plain_on_the_screen() -> None:
     assert "\x1b" not in paragraph(odd)
 
 
+def test_what_is_old_of_hardware_and_prices_is_said_below_the_paragraph(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bakeoff.hardware.dated.utc_now", lambda: "2030-01-01T00:00:00+00:00")
+    arguments = (
+        "r1-7b",
+        "--on",
+        "rtx-4090",
+        "--calls-per-day",
+        "9",
+        "--tokens-out",
+        "9",
+        "--api",
+        "deepseek:deepseek-chat",
+    )
+    notes = document(capsys, *arguments)["notes"]
+    assert any("specification of RTX 4090" in note for note in notes)
+    assert any("price of" in note for note in notes)
+    assert main(["advise", *arguments]) == 0
+    assert "· Older than 180 days" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -17,8 +17,9 @@ from bakeoff.analysis.claims.published import rows
 from bakeoff.analysis.claims.quantity import parse_quantity
 from bakeoff.analysis.claims.subject import placed, work_of
 from bakeoff.analysis.claims.verdict import Checked, Evidence, against_interval, judged
-from bakeoff.analysis.claims.verify import verify
+from bakeoff.analysis.claims.verify import specifications_of, verify
 from bakeoff.hardware.catalogue import chips
+from bakeoff.hardware.dated import old_note
 from bakeoff.models.catalogue import find
 from bakeoff.planning.placement import bandwidth_limit_tps
 from bakeoff.results.records import Gpu, Host, Run
@@ -267,7 +268,7 @@ def test_no_published_measurement_passes_the_bandwidth_limit() -> None:
         ("gpu_memory", "36 GB", {"hardware": "m3-max-48gb"}, "holds"),
         ("gpu_memory", "<=30 GB", {"hardware": "m3-max-48gb"}, "does_not_hold"),
         ("gpu_memory", "10 GB", {"hardware": "m3-max-48gb"}, "does_not_hold"),
-        ("price", "$3,999", {"hardware": "m3-ultra-96gb"}, "holds"),
+        ("price", "$3,999", {"hardware": "m3-ultra-96gb"}, "cannot_check"),
         ("price", "$3,999/Mtok", {"hardware": "m3-ultra-96gb"}, "cannot_check"),
         ("sum", "1 x", {"expression": "a * a * a * a * a * a * a * a * a * a * a", "where": {"a": 1e30}},
          "cannot_check"),
@@ -327,3 +328,26 @@ def test_what_is_said_to_be_within_a_few_points_is_not_shown_by_six_answers() ->
     assert within.verdict == "cannot_check"
     assert "only where they are equal" in within.evidence[0].words
     assert "up to 39 points" in within.evidence[0].words
+
+
+@pytest.mark.parametrize(
+    ("date", "claimed", "verdict"),
+    [("2025-05", "$3,999", "holds"), ("2025-05", "$2,999", "does_not_hold"), ("2026-01", "$2,999", "cannot_check")],
+)
+def test_a_price_of_the_package_decides_only_within_half_a_year(date: str, claimed: str, verdict: str) -> None:
+    body = (
+        f'[[claims]]\nid = "a"\nstatement = "x"\nmetric = "price"\nhardware = "m3-ultra-96gb"\nclaimed = "{claimed}"\n'
+    )
+    (found,) = verify(parse_claims("mine.toml", HEAD.replace("2026-01", date) + body))
+    assert found.verdict == verdict
+    assert "(2025-03)" in found.evidence[0].words
+
+
+def test_specifications_that_are_old_are_named_each_once() -> None:
+    facts = 'statement = "x"\nmetric = "bandwidth"\nhardware = "rtx-4090"\nclaimed = "1,008 GB/s"\n'
+    body = "".join(f'[[claims]]\nid = "{name}"\n{facts}' for name in "ab")
+    dated = list(specifications_of(claims(body)))
+    assert [each.of for each in dated] == ["RTX 4090"]
+    note = old_note(dated, today="2030-01-01")
+    assert note is not None
+    assert "specification of RTX 4090" in note

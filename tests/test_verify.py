@@ -157,3 +157,14 @@ def test_ones_own_run_is_evidence_and_decides(capsys: pytest.CaptureFixture[str]
     assert claim["verdict"] == "holds"
     text = screen(capsys, "--run", str(path), "--only", "decode_4090_7b_q4")
     assert f"measured: your run {run.started.id} measured 99.8" in text
+
+
+def test_what_is_old_is_said_last_on_the_screen_and_in_the_document(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bakeoff.hardware.dated.utc_now", lambda: "2030-01-01T00:00:00+00:00")
+    said = "Older than 180 days, look again: specification of RTX 4090"
+    assert said in " ".join(screen(capsys, "--only", "bandwidth_4090").split())
+    assert said in document(capsys, "--only", "bandwidth_4090")["notes"][0]
+    monkeypatch.setattr("bakeoff.hardware.dated.utc_now", lambda: "2020-01-01T00:00:00+00:00")
+    assert document(capsys, "--only", "bandwidth_4090")["notes"] == []

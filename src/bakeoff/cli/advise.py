@@ -9,6 +9,8 @@ import click
 from bakeoff.cli.plan import CONTEXT, Tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bakeoff.analysis.advice import Load, Site
 
 _RANGE = "N|LOW-HIGH"
@@ -54,23 +56,27 @@ def command(models: tuple[str, ...], explain: bool, as_json: bool, **options: An
     Without MODEL: the whole R1 family. What your own runs measured on this machine goes before what is predicted.
     """
     from bakeoff.analysis.advice import advise
+    from bakeoff.hardware.dated import old_note, specifications
     from bakeoff.planning.choice import INTERACTIVE_TPS, Needs
     from bakeoff.planning.rows import Asked
 
     asked = Asked(context=options["need_context"], streams=options["concurrency"])
     needs = Needs(tps=options["need_tps"] or INTERACTIVE_TPS, context=options["need_context"])
-    came = advise(_sites(models, asked, needs, options["hardware"]), asked, needs, _load(options))
+    sites, (load, notes) = _sites(models, asked, needs, options["hardware"]), _load(options)
+    came = advise(sites, asked, needs, load)
+    old = old_note([each for site in sites for each in specifications(site.machine)])
+    notes = [*notes, *([old] if old else [])]
     if as_json:
         from bakeoff.cli.show import json_text
         from bakeoff.report.advise import advice_document
 
-        click.echo(json_text(advice_document(came)), nl=False)
+        click.echo(json_text(advice_document(came, notes)), nl=False)
         return 0
     from rich.console import Console
 
     from bakeoff.report.advise import print_advice
 
-    print_advice(came, Console(highlight=False), explain=explain)
+    print_advice(came, Console(highlight=False), explain=explain, notes=notes)
     return 0
 
 
@@ -92,12 +98,12 @@ def _sites(models: tuple[str, ...], asked: Any, needs: Any, hardware: tuple[str,
     return sites
 
 
-def _load(options: dict[str, Any]) -> Load | None:
-    """The load and its prices, where any was given. Raises UsageError as ``bakeoff cost`` does."""
+def _load(options: dict[str, Any]) -> tuple[Load | None, Sequence[str]]:
+    """The load and its prices, where any was given, and what has to be known of them. Raises UsageError."""
     if all(options[name] is None for name in _LOAD):
-        return None
+        return None, ()
     from bakeoff.analysis.advice import Load
     from bakeoff.cli.cost_inputs import gathered
 
     found = gathered({**dict.fromkeys(_COST), **options, "on": None})
-    return Load(case=found.case, currency=found.currency, contained=found.contained)
+    return Load(case=found.case, currency=found.currency, contained=found.contained), found.notes

@@ -46,7 +46,8 @@ def command(
         click.echo(json_text(claims_schema(), indent=2), nl=False)
         return 0
     from bakeoff.analysis.claims.claims_file import read_claims
-    from bakeoff.analysis.claims.verify import verify
+    from bakeoff.analysis.claims.verify import specifications_of, verify
+    from bakeoff.hardware.dated import old_note
     from bakeoff.report.verify import VerifiedSet, print_verified, verify_document
 
     read = [read_claims(text) for text in claims or DEFAULT]
@@ -54,12 +55,14 @@ def command(
     cells = _cells(runs)
     found = [VerifiedSet(claims=one, checked=verify(one, cells, only)) for one in read]
     sets = [one for one in found if one.checked]
+    old = old_note(specifications_of([each for one in sets for each in one.checked]))
+    notes = [old] if old else []
     if as_json:
-        click.echo(json_text(verify_document(sets)), nl=False)
+        click.echo(json_text(verify_document(sets, notes)), nl=False)
         return 0
     from rich.console import Console
 
-    print_verified(sets, Console(highlight=False), explain or bool(only))
+    print_verified(sets, Console(highlight=False), explain or bool(only), notes)
     return 0
 
 

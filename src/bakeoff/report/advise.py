@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from bakeoff.units import plain_text
 SCHEMA = 1
 
 
-def advice_document(advice: Advice) -> dict[str, Any]:
+def advice_document(advice: Advice, notes: Sequence[str] = ()) -> dict[str, Any]:
     """The choice, null where nothing fits, and every sentence with its rules, inputs and sources."""
     taken = advice.taken
     return {
@@ -35,6 +35,7 @@ def advice_document(advice: Advice) -> dict[str, Any]:
             "run": taken.run,
         },
         "sentences": [msgspec.to_builtins(sentence) for sentence in advice.sentences],
+        "notes": list(notes),
         "rules": {name: RULES[name] for sentence in advice.sentences for name in sentence.rules},
     }  # fmt: skip
 
@@ -44,9 +45,11 @@ def paragraph(advice: Advice) -> str:
     return plain_text(" ".join(sentence.text for sentence in advice.sentences))
 
 
-def print_advice(advice: Advice, console: Console, *, explain: bool = False) -> None:
-    """Write the paragraph; with ``explain`` each sentence, and below it what it rests on."""
+def print_advice(advice: Advice, console: Console, *, explain: bool = False, notes: Sequence[str] = ()) -> None:
+    """Write the paragraph; with ``explain`` each sentence, and below it what it rests on. Notes come last."""
     console.print(Group(*_explained(advice)) if explain else Text(paragraph(advice)))
+    for note in notes:
+        console.print(Text(f"· {plain_text(note)}", "dim"))
 
 
 def _explained(advice: Advice) -> Iterator[RenderableType]:

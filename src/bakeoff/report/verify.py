@@ -40,7 +40,7 @@ class VerifiedSet(Struct, frozen=True, kw_only=True):
     checked: Sequence[Checked]
 
 
-def verify_document(sets: Sequence[VerifiedSet]) -> dict[str, Any]:
+def verify_document(sets: Sequence[VerifiedSet], notes: Sequence[str] = ()) -> dict[str, Any]:
     """Every claim, its verdict and its evidence: base units (seconds, bytes, tokens a second, watts, …)."""
     every = [each for one in sets for each in one.checked]
     return {
@@ -58,6 +58,7 @@ def verify_document(sets: Sequence[VerifiedSet]) -> dict[str, Any]:
             for one in sets
         ],
         "claims": [_claim(one.claims.name, each) for one in sets for each in one.checked],
+        "notes": list(notes),
     }
 
 
@@ -108,9 +109,13 @@ def _evidence(one: Evidence) -> dict[str, Any]:
     }
 
 
-def print_verified(sets: Sequence[VerifiedSet], console: Console, explain: bool = False) -> None:
+def print_verified(
+    sets: Sequence[VerifiedSet], console: Console, explain: bool = False, notes: Sequence[str] = ()
+) -> None:
     """Write the whole screen: how many of each, then the impossible ones, those that fail, the open, the others."""
     console.print(Group(*(part for one in sets for part in _set(one, explain))))
+    for note in notes:
+        console.print(Text(f"· {one_line(note)}", "dim"))
 
 
 def _set(one: VerifiedSet, explain: bool) -> Iterator[RenderableType]:
@@ -192,7 +197,7 @@ def _explained(one: Evidence) -> Iterator[RenderableType]:
         yield _hanging(Text(f"formula: {one_line(one.formula)}", "dim"), 4)
     for given in one.given:
         yield _hanging(Text(f"· {one_line(given.name)}: {one_line(given.value)} ({one_line(given.source)})", "dim"), 4)
-    if one.reference:
+    if one.reference and one.reference not in one.words:
         yield _hanging(Text(f"from {one_line(one.reference)}", "dim"), 4)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bakeoff.analysis.claims.checks import agreement, answers, commands, fits, hardware, method, sizes, speeds, sums
 from bakeoff.analysis.claims.claim import Claim, Claims, Stated
 from bakeoff.analysis.claims.measured import Measured, measured_evidence
 from bakeoff.analysis.claims.quantity import Quantity
+from bakeoff.analysis.claims.subject import machine_of
 from bakeoff.analysis.claims.verdict import Checked, Evidence, judged
+from bakeoff.hardware.dated import Dated, specifications
 
 _BY_FIGURE: dict[str, Callable[[Claim, Quantity], Iterator[Evidence]]] = {
     "decode": speeds.decode,
@@ -26,7 +28,6 @@ _BY_FIGURE: dict[str, Callable[[Claim, Quantity], Iterator[Evidence]]] = {
     "gpu_memory": hardware.gpu_memory,
     "gpu_cores": hardware.gpu_cores,
     "power": hardware.power,
-    "price": hardware.price,
     "accuracy_difference": sums.accuracy_difference,
 }
 _BY_WORD: dict[str, Callable[[Claim], Iterator[Evidence]]] = {
@@ -63,6 +64,12 @@ def verify(claims: Claims, cells: Sequence[Measured] = (), only: Sequence[str] =
     return [_checked(claims, one, cells) for name, one in claims.stated.items() if not only or name in only]
 
 
+def specifications_of(checked: Iterable[Checked]) -> Iterator[Dated]:
+    """The rows of the catalogue that claims were checked with, each once."""
+    named = ((each.claim, name) for each in checked for name in (each.claim.hardware, *each.claim.among) if name)
+    yield from dict.fromkeys(dated for claim, name in named for dated in specifications(machine_of(claim, name)))
+
+
 def _checked(claims: Claims, one: Stated, cells: Sequence[Measured]) -> Checked:
     claim = one.claim
     evidence = list(_evidence(claims, one))
@@ -92,6 +99,8 @@ def _of_figure(claim: Claim, figure: Quantity, claims: Claims) -> Iterator[Evide
             yield from sums.total(claim, figure, claims.stated)
         case "ratio":
             yield from sums.ratio(claim, figure, claims.stated)
+        case "price":
+            yield from hardware.price(claim, figure, claims.about.date)
         case "break_even":
             yield from sums.break_even(claim, figure, claims.stated)
         case _:

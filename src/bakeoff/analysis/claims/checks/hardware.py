@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from bakeoff.analysis.claims.claim import Claim
 from bakeoff.analysis.claims.quantity import Quantity, parse_quantity
 from bakeoff.analysis.claims.subject import engine_of, machine_of
@@ -20,6 +22,7 @@ from bakeoff.units import bytes_text
 VENDORS_ROUND = 0.03
 """Vendors round their bandwidth (Apple's 400 GB/s is 409.6): within this it is the same."""
 PRICE_MONTHS = 6
+STALE = ", too far from the claim's date to decide"
 CIRCULAR = "article comparing"
 """Prices whose source is the first file of claims: no evidence for it."""
 
@@ -120,15 +123,18 @@ def power(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     )
 
 
-def price(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
-    """The catalogue's price of the hardware, unless it is the claim's own."""
+def price(claim: Claim, claimed: Quantity, date: str) -> Iterator[Evidence]:
+    """The catalogue's price of the hardware, unless it is the claim's own; of the claims' half-year it decides."""
     if claim.hardware is None or claimed.dimension != "money":
         return
     wanted = machine_of(claim).name
     for known in prices():
-        if machine_of(claim, known.hardware).name == wanted and CIRCULAR not in known.source:
-            yield exact(claimed, known.usd, f"{known.described}: {known.source}", source="published",
-                        reference=f"{known.source} ({known.date})")  # fmt: skip
+        if machine_of(claim, known.hardware).name != wanted or CIRCULAR in known.source:
+            continue
+        stale = _months_apart(known.date or "", date) > PRICE_MONTHS
+        found = exact(claimed, known.usd, f"{known.described}: {known.source}{STALE if stale else ''}",
+                      source="published", reference=f"{known.source} ({known.date or 'no date'})")  # fmt: skip
+        yield structs.replace(found, verdict=None) if stale else found
 
 
 def references(claim: Claim, claimed: Quantity | None, date: str) -> Iterator[Evidence]:
@@ -147,7 +153,7 @@ def references(claim: Claim, claimed: Quantity | None, date: str) -> Iterator[Ev
         stale = claim.metric == "price" and _months_apart(each.date, date) > PRICE_MONTHS
         yield Evidence(
             source="published",
-            words=words + (", too far from the claim's date to decide" if stale else ""),
+            words=words + (STALE if stale else ""),
             verdict=None if stale else "holds" if near else "does_not_hold",
             low=value.low * value.scale,
             high=value.high * value.scale,
