@@ -252,3 +252,53 @@ def test_a_run_with_quality_takes_fresh_tasks_too(tmp_path: Path, bakeoff: Bakeo
     refused = bakeoff("run", "scripted:steady", "--fresh", "4")
     assert (refused.code, "--with-quality" in refused.err) == (2, True)
     assert len(run_files(own_home)) == 1
+
+
+# Runs against each other
+
+
+def test_runs_of_answers_are_compared_task_by_task(tmp_path: Path, bakeoff: Bakeoff, own_home: Path) -> None:
+    tasks = ("--tasks", mine(tmp_path), "--max-tokens", "64")
+    assert bakeoff("quality", answering(tmp_path, "a", RIGHT), *tasks).code == 0
+    assert bakeoff("quality", answering(tmp_path, "b", WRONG), *tasks, "--seed", "5").code == 0
+    first, second = (path.stem for path in run_files(own_home))
+    said = bakeoff("compare", first, second, "--json")
+    (pair,) = said.document["pairs"]
+    assert (pair["verdict"], pair["flips"]) == ("worse", {"a_only": 8, "b_only": 0})
+    assert [each["accuracy"]["point"] for each in said.document["subjects"]] == [1.0, 0.0]
+    assert [each["run"] for each in said.document["subjects"]] == [first, second]
+    words = " ".join(bakeoff("compare", second, first).out.split())
+    assert "is right more often than" in words
+    assert "exact McNemar, p = 0.0078" in words
+    assert "machines differ" not in words
+
+
+def test_one_subject_in_two_runs_is_told_apart_by_them(tmp_path: Path, bakeoff: Bakeoff, own_home: Path) -> None:
+    same = (answering(tmp_path, "a", RIGHT), "--tasks", mine(tmp_path), "--max-tokens", "64")
+    for _ in range(2):
+        bakeoff("quality", *same)
+    first, second = (path.stem for path in run_files(own_home))
+    said = bakeoff("compare", first, second, "--margin", "50%", "--json")
+    (pair,) = said.document["pairs"]
+    assert (pair["a"], pair["b"]) == (f"{same[0]} of {first}", f"{same[0]} of {second}")
+    assert (pair["verdict"], pair["margin"]) == ("equivalent", 0.5)
+    assert bakeoff("compare", first, second, "--json").document["pairs"][0]["verdict"] == "no_difference_seen"
+
+
+def test_answers_that_cannot_be_compared_are_told_why(tmp_path: Path, bakeoff: Bakeoff, own_home: Path) -> None:
+    script = answering(tmp_path, "a", RIGHT)
+    bakeoff("quality", script, "--tasks", mine(tmp_path), "--max-tokens", "64")
+    bakeoff("quality", script, "--tasks", mine(tmp_path, 9), "--max-tokens", "128")
+    bakeoff("run", "scripted:steady", "--runs", "1", "--prompt", "Count.")
+    eight, nine, speeds = (path.stem for path in run_files(own_home))
+
+    def told(*arguments: str) -> str:
+        said = bakeoff("compare", *arguments)
+        assert (said.code, said.out) == (2, "")
+        return said.err
+
+    assert f"{nine} and {eight} differ in tasks, token limit" in told(eight, nine)
+    assert "one subject only" in told(eight)
+    assert "named twice" in told(eight, eight)
+    assert f"{eight} holds answers and no speeds" in told(speeds, eight)
+    assert "--metric and --fail-if-slower are for speeds" in told(eight, nine, "--metric", "decode_tps")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
+from bakeoff.cli.compare_answers import of_answers, show
 from bakeoff.cli.run import ShareType
 from bakeoff.errors import BakeoffError, UsageError
 
@@ -38,13 +40,19 @@ def command(
     """Set runs side by side: the ratio of each figure, its interval, and in words what that shows.
 
     RUN is an ID, the beginning of one, a file, or 'last'; RUN#CELL one cell of it, by its number from 0 or by the name
-    of its workload. The cells of a single run are set against each other. Exit codes: 0, also where too few trials
+    of its workload. The cells of a single run are set against each other. Runs of 'bakeoff quality' are compared task
+    by task, where they were asked the same. Exit codes: 0, also where too few trials
     leave it open; 1 where nothing can be judged; 3 where --fail-if-slower does not hold.
     """
     from bakeoff.analysis.compare import compare
     from bakeoff.analysis.gate import gate
 
     _check_metrics(metrics)
+    answered = of_answers(runs)
+    if answered:
+        asked = click.get_current_context().get_parameter_source("margin") is not ParameterSource.DEFAULT
+        speeds = bool(metrics) or limit is not None
+        return show(answered, margin if asked else None, reference, speeds, as_json)
     sets, against = _sets(runs, reference)
     compared = compare(sets, reference=against, margin=margin, wanted=metrics)
     if not compared.pairs:
