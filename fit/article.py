@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from bakeoff.hardware.catalogue import find_machine
 from bakeoff.planning.choice import Needs
+from bakeoff.planning.placement import offloaded
 from bakeoff.planning.rows import Asked, Row, plan
 from bakeoff.planning.sources import sources_of
 from bakeoff.planning.speed import Placement, bandwidth_limit_tps, decode_tps, ttft_s, work
@@ -163,7 +164,7 @@ def _weights(claim: Claim) -> str:
 def _placed(machine: Machine, source: Source) -> Placement:
     layers = None
     if source.name == "r1-70b" and not machine.devices[0].unified:
-        layers = round(ON_GPU * source.architecture.layers)
+        layers = offloaded(round(ON_GPU * source.architecture.layers))
     return Placement(devices=machine.devices, host=machine.host, gpu_layers=layers)
 
 

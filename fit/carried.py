@@ -9,8 +9,9 @@ import numpy as np
 
 from bakeoff.models.weights import kv_bytes
 from bakeoff.planning.formula import VENDORS, layer_seconds, reading_seconds
-from fit.data import Row, Rows, chip, others, processors, shape
-from fit.judge import COVERAGE, Misses, vendor_widths
+from fit import processors
+from fit.data import Row, Rows, chip, others, shape
+from fit.judge import Misses, vendor_widths
 from fit.solve import PREFILL_OWN, PREFILL_SHARED, Problem, decode_numbers, prefill_numbers
 
 _DIGITS = 4
@@ -34,7 +35,7 @@ def fitted(rows: Rows, problem: Problem, misses: Misses, theta: Any, prefill_the
         "core_rate_per_bandwidth": _core_rates(rows.dense),
         "experts": _experts(rows.experts, theta),
         "ollama_s": _ollama(theta),
-        "processor": _processor(),
+        "processor": processors.numbers(processors.rows()),
         "fitted_on": {"rows": len(rows.dense), "chips": len(set(problem.names.tolist()))},
     }  # fmt: skip
     rounded = _rounded(numbers)
@@ -90,22 +91,6 @@ def _ollama(theta: Any) -> float:
         if line["engine"] == "ollama"
     ]
     return max(0.0, median(extra))
-
-
-def _processor() -> dict[str, float]:
-    """The share of its memory's bandwidth that a processor decodes with, and the spread, over machines.
-
-    Of each machine the largest model counts, in which what a layer costs whatever its size counts least.
-    """
-    largest: dict[str, tuple[float, float]] = {}
-    for line in processors():
-        _, read, _, _ = shape(line["model"], line["quant"])
-        share = read * float(line["decode_tps"]) / (float(line["bandwidth_gbps"]) * 1e9)
-        largest[line["machine"]] = max(largest.get(line["machine"], (0.0, 0.0)), (read, share))
-    machines = [share for _, share in largest.values()]
-    misses = sorted(abs(np.log(one / median([m for m in machines if m != one]))) for one in machines)
-    place = min(len(misses), int(np.ceil(COVERAGE * (len(misses) + 1)))) - 1
-    return {"efficiency": median(machines), "log_width": float(misses[place]), "machines": len(machines)}
 
 
 def _rounded(value: Any) -> Any:

@@ -112,6 +112,16 @@ def processors() -> list[dict[str, str]]:
     return _read("processors.csv")
 
 
+def threads() -> list[dict[str, str]]:
+    """Measurements on so few threads of a processor that its cores bind, not its memory."""
+    return _read("threads.csv")
+
+
+def unpacking() -> list[dict[str, str]]:
+    """Weights per second of one thread, by the type that all matrices have."""
+    return _read("unpacking.csv")
+
+
 @cache
 def shape(model: str, quant: str) -> tuple[Architecture, float, float, float]:
     """Architecture, bytes read per token, bytes of all tensors, active parameters."""

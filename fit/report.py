@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bakeoff.planning.formula import CORNER, VENDORS
+from fit import processors
 from fit.carried import predicted
 from fit.data import chip, others
 from fit.judge import leave_out_chips
@@ -45,6 +46,18 @@ WARNING = """Leaving out one chip leaves its siblings in (an M2 Max with 30 core
 generation will be predicted less well than these tables say, most of all Apple's. Most rows of Q4_K_M and F16 on
 NVIDIA are of May 2024, before CUDA graphs; what kernels cost to launch is fitted on them, and today's engines are
 predicted without it."""
+PROCESSORS = """Decode without a GPU, on {machines} machines, each left out in turn; cores and vector operations are
+reckoned as `bakeoff doctor` does. Beside it stands what bytes alone would say: the median share of the bandwidth.
+The interval is what four in five machines need, a factor of {width:.2f} either way. The form was chosen on these
+same rows, few machines stand behind it, and three of the numbers rest on less. The operations of a weight
+({operations:.1f}) are the median of five processors on few threads, from {least:.1f} to {most:.1f}
+(`fit/threads.csv`). What a node of the graph costs is of two processors. That a weight of a type which llama.cpp
+does not repack for the vector units (Q4_1, Q5_0, Q8_0, F16) costs {plain:.1f} times as much was measured on one, an
+EPYC with the embedded engine (`fit/unpacking.csv`): the SmolLM2 of the table ran there too and is no blind test of
+it. The Raspberry Pi's 0.5B is one, 79 % of which are such weights. Unpacking, not waiting, is what made SmolLM2
+slow: on one thread, where none waits for another, it took 1.8 times as long at Q4_1 as at Q4_0, which is 0.93 times
+the bytes. What binds is said of a plan whose steps and unpacking take longer than its memory."""
+PROCESSOR_HEADING = "| machine | model | measured | predicted | error | inside | by bytes alone |"
 OTHERS = """No number was fitted on these rows, but they were looked at while the form was being chosen, so they are
 no blind test. They stand against the fit on all rows. Some of these chips are in the rows above with other models and
 quantizations, others are not (marked *unseen*)."""
@@ -60,6 +73,8 @@ def page(result: Result) -> str:
         "## Prefill",
         "Prefill is bound by compute and by power, varies with build and settings, and is predicted less well.",
         _table(PLAIN, _prefill_lines(result)),
+        "## Processors without a GPU",
+        *_processors(),
         "## Other measurements",
         OTHERS,
         _others(result),
@@ -122,6 +137,32 @@ def _line(label: str, problem: Problem, misses: Any, widths: Any, mask: Any) -> 
     )
 
 
+def _processors() -> tuple[str, str, str]:
+    """What stands behind it, the errors in short, and a line for each row."""
+    rows = processors.rows()
+    judged, numbers = processors.judged(rows), processors.numbers(rows)
+    costs = processors.costs()
+    about = PROCESSORS.format(
+        machines=numbers["machines"],
+        width=np.exp(numbers["log_width"]),
+        operations=numbers["operations_per_weight"],
+        least=min(costs),
+        most=max(costs),
+        plain=numbers["plain_cost"],
+    )
+    now, before = error(np.array(judged.misses)), error(np.array(judged.by_bytes))
+    short = (
+        f"Median error {_percent(np.median(now))}, four in five within {_percent(np.quantile(now, 0.8))}; by bytes "
+        f"alone {_percent(np.median(before))} and {_percent(np.quantile(before, 0.8))}."
+    )
+    lines = [
+        f"| {row.machine} | {row.model} {row.quant} | {row.decode_tps:.4g} | {row.decode_tps * np.exp(miss):.3g} | "
+        f"{np.exp(miss) - 1:+.0%} | {'yes' if abs(miss) <= numbers['log_width'] else 'no'} | {np.exp(old) - 1:+.0%} |"
+        for row, miss, old in zip(rows, judged.misses, judged.by_bytes, strict=True)
+    ]
+    return about, short, _table(PROCESSOR_HEADING, lines)
+
+
 def _others(result: Result) -> str:
     heading = "| chip | model | measured | predicted | error | inside |"
     seen, lines, wrong = set(result.problem.names.tolist()), [], []
@@ -173,8 +214,9 @@ def _thin(result: Result) -> str:
     processor = numbers["processor"]
     return "\n".join(
         (
-            f"- Processors without a GPU: {processor['machines']} machines of other publications decode at a median "
-            f"{processor['efficiency']:.0%} of their memory's bandwidth. Their prefill is an assumption.",
+            f"- Processors without a GPU: {processor['machines']} machines, whose memory gives "
+            f"{processor['efficiency']:.0%} of its peak. Their prefill is an assumption. Virtual processors may be two "
+            "threads of one core, which a guest cannot see.",
             f"- Mixtures of experts: one factor ({numbers['experts']['step_factor']:.2f} × the time of a dense "
             f"layer's steps) from {numbers['experts']['rows']} rows of one chip, Strix Halo; the interval is widened.",
             f"- Ollama: llama.cpp's prediction and {numbers['ollama_s'] * 1e3:.2f} ms a token, the median of nine "

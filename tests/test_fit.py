@@ -10,15 +10,17 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from fit import processors
 from fit.carried import predicted
 from fit.data import Rows, load
 from fit.fitting import parameters
 from fit.solve import PREFILL_OWN, Problem, decode_numbers, prefill_numbers
 
 from bakeoff.hardware.catalogue import find_machine
+from bakeoff.hardware.machine import HostMemory
 from bakeoff.models.catalogue import find
 from bakeoff.models.recipes import tensors
-from bakeoff.planning.speed import decode_tps, placement, prefill_tps, work
+from bakeoff.planning.speed import Placement, decode_tps, placement, prefill_tps, work
 
 
 @cache
@@ -106,3 +108,29 @@ def test_prefill_is_within_a_third_on_well_measured_cards() -> None:
         asked = work(row.arch, tensors(row.arch, row.quant))
         figure = prefill_tps(asked, placement(find_machine(name)), 512)
         assert figure.point == pytest.approx(row.prefill_tps, rel=1 / 3)
+
+
+def test_the_numbers_for_processors_are_what_the_rows_give() -> None:
+    made = processors.numbers(processors.rows())
+    assert made == pytest.approx(numbers()["processor"], rel=1e-3)
+
+
+def test_a_processor_left_out_is_predicted_better_than_by_its_bytes_alone() -> None:
+    judged = processors.judged(processors.rows())
+    now, before = (np.abs(np.exp(misses) - 1) for misses in (judged.misses, judged.by_bytes))
+    assert np.median(now) < np.median(before)
+    assert np.quantile(now, 0.8) < np.quantile(before, 0.8) / 1.5
+    width = numbers()["processor"]["log_width"]
+    assert np.mean(np.abs(judged.misses) <= width) >= 0.8
+
+
+def test_the_planner_says_of_a_processor_what_the_fit_says() -> None:
+    rows = processors.rows()
+    fit = processors.fitted(rows)
+    for row in rows:
+        arch = find(row.model)
+        host = HostMemory(
+            memory_bytes=1 << 40, bandwidth_bytes_s=row.bandwidth, described="", flops=row.flops, cores=row.cores
+        )
+        planned = decode_tps(work(arch, tensors(arch, row.quant)), Placement(devices=(), host=host))
+        assert planned.point == pytest.approx(processors.predicted(row, fit), rel=0.01), row

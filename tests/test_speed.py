@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bakeoff.hardware.cores import cores_of
 from bakeoff.hardware.machine import Device, HostMemory
 from bakeoff.models.catalogue import find
 from bakeoff.models.recipes import tensors
 from bakeoff.models.weights import bytes_read_per_token, kv_bytes, tensor_bytes
+from bakeoff.planning.placement import offloaded, on_devices, parts
 from bakeoff.planning.speed import (
+    OVERHEAD,
     Placement,
     Work,
     bandwidth_limit_tps,
@@ -105,16 +108,82 @@ def test_the_limit_is_every_byte_read_once() -> None:
 
 
 def test_a_split_is_slower_than_the_whole_and_faster_than_the_processor_alone() -> None:
-    rates = [decode_tps(SEVEN, on(device(), gpu_layers=layers)).point for layers in range(29)]
+    rates = [decode_tps(SEVEN, on(device(), gpu_layers=layers)).point for layers in range(30)]
     assert rates == sorted(rates)
-    assert rates[28] == decode_tps(SEVEN, on(device())).point
+    assert rates[28] < rates[29] == decode_tps(SEVEN, on(device())).point
     assert rates[0] == decode_tps(SEVEN, on()).point
 
 
 def test_the_times_of_a_split_add_up() -> None:
-    limit = bandwidth_limit_tps(SEVEN, on(device(), gpu_layers=14))
+    limit = bandwidth_limit_tps(SEVEN, on(device(), gpu_layers=15))  # the output and 14 of 28 layers
     layers = (SEVEN.read_bytes - SEVEN.head_bytes) / 2
-    assert 1 / limit == pytest.approx(layers / 1008e9 + (layers + SEVEN.head_bytes) / 89.6e9)
+    assert 1 / limit == pytest.approx((layers + SEVEN.head_bytes) / 1008e9 + layers / 89.6e9)
+
+
+@pytest.mark.parametrize(
+    ("counted", "layers", "output"),
+    [(0, 0, False), (1, 0, True), (2, 1, True), (28, 27, True), (29, 28, True), (99, 28, True), (None, 28, True)],
+)
+def test_llama_cpp_counts_the_output_as_the_last_layer_and_fills_from_the_end(
+    counted: int | None, layers: int, output: bool
+) -> None:
+    assert on_devices(28, counted) == (layers, output)
+    held = parts(SEVEN, on(device(), gpu_layers=counted))
+    on_gpu = sum(part.read_bytes for part in held if part.device)
+    per_layer = (SEVEN.read_bytes - SEVEN.head_bytes) / 28
+    assert on_gpu == pytest.approx(layers * per_layer + output * SEVEN.head_bytes)
+    assert sum(part.read_bytes for part in held) == pytest.approx(SEVEN.read_bytes)
+
+
+@pytest.mark.parametrize(("layers", "counted"), [(0, 0), (1, 2), (28, 29)])
+def test_what_the_plan_puts_on_the_gpu_is_what_llama_cpp_is_told_to(layers: int, counted: int) -> None:
+    assert offloaded(layers) == counted
+    assert on_devices(28, offloaded(layers)) == (layers, layers > 0)
+
+
+TINY = asked("smollm2-135m", "Q4_1")
+TWO_CORES = structs.replace(HOST, bandwidth_bytes_s=51.2e9, flops=166.4e9, cores=2)
+
+
+def test_of_a_model_too_small_for_its_memory_to_set_the_pace_it_is_said() -> None:
+    assert OVERHEAD in predict(TINY, on(host=TWO_CORES)).notes
+    assert OVERHEAD not in predict(asked("r1-70b"), on()).notes
+    assert OVERHEAD not in predict(SEVEN, on(device())).notes
+
+
+def gain_of_twice_the_bandwidth(model: Work, host: HostMemory) -> float:
+    """How much faster it decodes."""
+    faster = structs.replace(host, bandwidth_bytes_s=2 * host.bandwidth_bytes_s)
+    return decode_tps(model, on(host=faster)).point / decode_tps(model, on(host=host)).point
+
+
+def test_a_tiny_model_gains_little_by_faster_memory_and_a_large_one_on_many_cores_almost_all() -> None:
+    assert 1 < gain_of_twice_the_bandwidth(TINY, TWO_CORES) < 1.1
+    assert 1.8 < gain_of_twice_the_bandwidth(asked("r1-70b"), structs.replace(HOST, flops=9e12)) <= 2
+
+
+@given(st.floats(1e11, 1e13), st.floats(1.0, 4.0), st.integers(1, 64))
+def test_faster_cores_are_never_slower_and_more_threads_to_wait_for_never_faster(
+    flops: float, more: float, cores: int
+) -> None:
+    host = structs.replace(HOST, flops=flops, cores=cores)
+    now = decode_tps(TINY, on(host=host)).point
+    assert decode_tps(TINY, on(host=structs.replace(host, flops=flops * more))).point >= now
+    assert decode_tps(TINY, on(host=structs.replace(host, cores=cores + 1))).point <= now
+
+
+def test_a_type_that_is_not_repacked_costs_a_processor_more_than_its_bytes() -> None:
+    plain, repacked = asked("smollm2-135m", "Q4_1"), asked("llama-3.2-1b", "Q4_0")
+    assert plain.plain == pytest.approx(1.0)
+    assert repacked.plain == pytest.approx(0.0)
+    slow = decode_tps(plain, on(host=TWO_CORES)).point
+    assert 1.5 < decode_tps(structs.replace(plain, plain=0.0), on(host=TWO_CORES)).point / slow < 2.4
+
+
+def test_a_processor_that_does_not_say_what_it_is_gets_the_usual_for_its_memory() -> None:
+    unknown = structs.replace(HOST, flops=None, cores=None)
+    usual = structs.replace(HOST, flops=18 * HOST.bandwidth_bytes_s, cores=8)
+    assert decode_tps(SEVEN, on(host=unknown)).point == pytest.approx(decode_tps(SEVEN, on(host=usual)).point)
 
 
 def test_a_long_prompt_streams_the_processors_layers_to_the_gpu_and_a_short_one_does_not() -> None:

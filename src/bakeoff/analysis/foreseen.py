@@ -11,15 +11,12 @@ from msgspec import Struct, structs
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.subjects import SubjectText
 from bakeoff.errors import BakeoffError
-from bakeoff.models.catalogue import MODELS, find
-from bakeoff.models.names import ENGINE_KINDS, EngineKind, names_of
-from bakeoff.models.smollm2 import smollm2_file
-from bakeoff.models.synthetic import synthetic_name
+from bakeoff.models.names import ENGINE_KINDS
 from bakeoff.planning.fit import Fit, fit
 from bakeoff.planning.learned import Correction, DeviceKind, corrected
-from bakeoff.planning.setup.weights import weights_of
-from bakeoff.planning.sources import sources_of
+from bakeoff.planning.placement import offloaded
 from bakeoff.planning.speed import Placement, Span, predict, work
+from bakeoff.planning.to_load import to_load
 from bakeoff.units import bytes_text
 from bakeoff.workload.arrivals import as_load
 from bakeoff.workload.shapes import parse_shape
@@ -27,8 +24,6 @@ from bakeoff.workload.shapes import parse_shape
 if TYPE_CHECKING:
     from bakeoff.hardware.disk import DiskKind
     from bakeoff.hardware.machine import Machine
-    from bakeoff.models.architecture import Architecture
-    from bakeoff.models.quants import TensorSpec
     from bakeoff.results.records import Figure
     from bakeoff.workload.asked import Asked
 
@@ -99,20 +94,6 @@ class Foreseen(Struct, frozen=True, kw_only=True):
         return total
 
 
-class _Known(Struct, frozen=True):
-    """``here``: nothing has to be downloaded or written; ``made``: it is not downloaded but written here.
-
-    ``missing``: why it cannot be loaded even so; empty where it can.
-    """
-
-    arch: Architecture
-    specs: Sequence[TensorSpec]
-    file_bytes: int
-    here: bool
-    made: bool = False
-    missing: str = ""
-
-
 class Foreseer:
     """Foresees starts on one machine.
 
@@ -131,7 +112,7 @@ class Foreseer:
         self._learned = learned
         self._read = _READ_BYTES_S.get(disk, _READ_BYTES_S_UNKNOWN)
         self._fit = cache(self._fit_now)
-        self._known = cache(partial(_known, held=held))
+        self._known = cache(partial(to_load, held=held))
         self._speed = cache(self._speed_now)
 
     def __call__(
@@ -192,9 +173,9 @@ class Foreseer:
     ) -> ForeseenCell:
         """The same with its time: of a request, of all of them, and between sharing the machine well and not at all."""
         fitted = self._fit(key, options.context, options.parallel)
-        layers = options.gpu_layers if (options.gpu_layers or -1) >= 0 else None
+        layers = None if options.gpu_layers is None or options.gpu_layers < 0 else options.gpu_layers
         if layers is None and fitted.fits in ("split", "no"):
-            layers = fitted.gpu_layers
+            layers = offloaded(fitted.gpu_layers)
         fewest, usual, most = _prompt_tokens(cell, asked)
         speed = self._speed(key, layers, usual + asked.max_tokens // 2, max(1, usual))
         decode, prefill = speed.decode_at_context, speed.prefill
@@ -272,40 +253,6 @@ def _too_much(fitted: Fit, gpu_layers: int | None) -> tuple[str, bool]:
     if gpu_layers == -1 and fitted.fits == "split":
         return f"all layers on the GPU were asked for: {fitted.condition}", True
     return fitted.condition, False
-
-
-def _known(engine: EngineKind, model: str, quant: str | None, synthetic: bool, held: frozenset[str]) -> _Known | None:
-    """The model's tensors, from its file's header or the catalogue; None where neither has it.
-
-    Raises UsageError, FileError and ModelMissing where the subject cannot be what it says.
-    """
-    is_file = model.lower().endswith(".gguf") or model.startswith((".", "/", "~"))
-    if engine == "llamacpp" and (is_file or model == "smollm2"):
-        source = sources_of(str(smollm2_file()) if model == "smollm2" else model, ())[0]
-        return _Known(source.architecture, source.tensors, source.file_bytes or 0, here=True)
-    short, quant = _catalogued(engine, model, quant)
-    if short is None:
-        return None
-    if engine != "llamacpp":
-        weights = weights_of(engine, find(short), quant)
-        return _Known(weights.arch, weights.specs, weights.download_bytes, synthetic or weights.name in held)
-    source = sources_of(f"{short}@{quant or 'Q4_K_M'}", ())[0]
-    if not synthetic:
-        missing = "its weights are not here: name the GGUF file, or add --synthetic"
-        return _Known(source.architecture, source.tensors, source.file_bytes or 0, here=True, missing=missing)
-    here = synthetic_name(source.architecture, source.quant) in held
-    return _Known(source.architecture, source.tensors, source.file_bytes or 0, here, made=True)
-
-
-def _catalogued(engine: str, model: str, quant: str | None) -> tuple[str | None, str | None]:
-    """The catalogue's name of a model and its quantization, also where the engine's own name was written."""
-    if model.lower() in MODELS:
-        return model.lower(), quant
-    for short in MODELS:
-        for name in names_of(short).get(engine, ()):
-            if name.name.lower() == model.lower():
-                return short, name.quant
-    return None, None
 
 
 def _low(figure: Figure) -> float:

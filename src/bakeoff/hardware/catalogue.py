@@ -39,6 +39,7 @@ STATED_HOST = HostMemory(
     bandwidth_bytes_s=89.6e9,
     described="64 GB of dual-channel DDR5-5600, 89.6 GB/s, assumed",
     flops=8 * 4.5e9 * 32,
+    cores=8,
 )
 """What a GPU stands in that is only named: eight cores at 4.5 GHz, each 32 single-precision operations a clock."""
 

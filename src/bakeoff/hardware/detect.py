@@ -14,7 +14,7 @@ from bakeoff.hardware.host import cpu_name
 from bakeoff.hardware.machine import Device, HostMemory, Machine
 from bakeoff.hardware.memory_speed import Calibration, MemoryKind, calibrate, saved
 from bakeoff.hardware.naming import parse_name
-from bakeoff.hardware.processor import last_level_cache_bytes, memory_kind, vector_flops
+from bakeoff.hardware.processor import last_level_cache_bytes, memory_kind, physical_cores, vector_flops
 from bakeoff.hardware.reader import SYSTEM, Reader
 from bakeoff.units import plain_text
 
@@ -42,7 +42,7 @@ def this_machine(reader: Reader = SYSTEM) -> Machine:
     remarks = tuple(note for _, note in matched if note)
     unified = next((device for device in devices if device.unified), None)
     if unified is not None:
-        host, notes = replace(unified_host(unified), flops=host.flops), ()
+        host, notes = replace(unified_host(unified), flops=host.flops, cores=host.cores), ()
     used = [gpu.used_bytes for gpu in found if gpu.used_bytes is not None]
     shared = [
         (gpu.memory_bytes or 0) + gpu.shared_bytes
@@ -87,6 +87,7 @@ def host_memory(reader: Reader = SYSTEM) -> tuple[HostMemory, tuple[str, ...]]:
         described=f"{size / GIB:.0f} GB, {words}",
         measured=measured is not None,
         flops=estimate.flops if estimate else None,
+        cores=physical_cores(reader),
     )
     return host, tuple(notes)
 

@@ -30,7 +30,7 @@ class HostMemory(Struct, frozen=True, kw_only=True):
     """The processor's memory; ``described`` in words, with *assumed* where nobody named or measured it.
 
     ``measured``: the bandwidth is what this machine was measured to sustain, not the peak of its memory's type.
-    ``flops`` is single precision on the vector units.
+    ``flops`` is single precision on the vector units, of ``cores`` together; None where they are not known.
     """
 
     memory_bytes: int
@@ -38,6 +38,7 @@ class HostMemory(Struct, frozen=True, kw_only=True):
     described: str
     measured: bool = False
     flops: float | None = None
+    cores: int | None = None
 
 
 class Machine(Struct, frozen=True, kw_only=True):

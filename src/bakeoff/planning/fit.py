@@ -28,6 +28,7 @@ from bakeoff.planning.memory import (
     parts,
     working_bytes,
 )
+from bakeoff.planning.placement import offloaded, on_devices
 from bakeoff.units import bytes_text
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class Fit(Struct, frozen=True, kw_only=True):
     ``buffer_bytes`` (of all devices and the host); ``host_bytes`` of it lie in the host's memory. ``usable_bytes``
     is what the devices, or the processor without them, have for it; ``runtime_bytes``, which drivers take, is no
     longer in it. ``max_context`` is the longest context per stream, up to the trained length, that fits the same
-    way or better; 0 where none does. ``gpu_layers`` counts layers without the output, which goes to the GPU first
-    (llama.cpp's ``-ngl`` is one more).
+    way or better; 0 where none does. ``gpu_layers`` counts layers without the output; llama.cpp's ``-ngl`` is
+    ``placement.offloaded`` of it.
     """
 
     fits: Fits
@@ -202,13 +203,11 @@ def _split_layers(case: _Case) -> int:
 
 
 def _host_need(case: _Case, gpu_layers: int) -> int:
-    """Bytes in the host's memory beside a GPU: the embedding, the other layers with their cache, a buffer.
-
-    Without a layer on the GPU the output is here too.
-    """
+    """Bytes in the host's memory beside a GPU: the embedding, the other layers with their cache, a buffer."""
     count = len(case.parts.layers)
     kept = count - gpu_layers
-    output = case.parts.output if gpu_layers else 0
+    _, output_on_gpu = on_devices(count, offloaded(gpu_layers))
+    output = case.parts.output if output_on_gpu else 0
     cached = cache_bytes(case.arch, case.setting) * kept // max(1, count)
     graph = graph_bytes(case.arch, case.setting) if kept else host_graph_bytes(case.arch, case.setting, _copies(case))
     return case.parts.total - sum(case.parts.layers[kept:]) - output + cached + graph

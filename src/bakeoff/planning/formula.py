@@ -11,6 +11,14 @@ every kernel by itself (no CUDA graphs). Bytes are those of the weights read and
 well and counts more. ``cores`` is what unpacking and the loads in flight can do: it binds chips whose memory is
 fast for their cores. Of two bounds the slower counts; the cubes round the corner between them.
 
+A processor without a GPU decodes by the same two bounds, its cores counted by the weights that they unpack::
+
+    layers × NODES × (node + thread × cores) + (memory³ + unpacking³)^⅓
+    unpacking = weights × operations a weight / (vector operations per second)
+
+Of a large model memory is the slower one, of a small one or with few cores unpacking, and of a tiny one the steps: a
+layer is NODES operations, after each of which all threads wait for each other.
+
 Prefill, seconds for a prompt of N tokens::
 
     batches × (layers × (step / clock + launch) + memory) + (2 × parameters + attention) × N / rate
@@ -30,6 +38,8 @@ from msgspec import Struct
 VENDORS = ("nvidia", "apple", "amd", "intel")
 BATCH = 512
 CORNER = 3
+NODES = 27
+"""Times that threads wait for each other in a layer: 20 operations, and once more before each of 7 matrix products."""
 
 
 class Chip(Struct, frozen=True, kw_only=True):
@@ -75,6 +85,29 @@ class Prefill(Struct, frozen=True, kw_only=True):
     pipelining: Any
 
 
+class Processor(Struct, frozen=True, kw_only=True):
+    """Numbers of a processor's decode. Share of the peak bandwidth, vector operations, seconds."""
+
+    efficiency: Any
+    operations_per_weight: Any
+    """To unpack and multiply a weight whose type llama.cpp repacks for the vector units."""
+    node_s: Any
+    thread_s: Any
+
+
+def processor_seconds(
+    layers: Any, size: Any, weights: Any, bandwidth: Any, flops: Any, cores: Any, fit: Processor
+) -> tuple[Any, Any, Any]:
+    """Seconds per token of a processor that reads ``size`` bytes: steps, memory, and unpacking of so many weights."""
+    steps = layers * NODES * (fit.node_s + fit.thread_s * cores)
+    return steps, size / (bandwidth * fit.efficiency), weights * fit.operations_per_weight / flops
+
+
+def cornered(a: Any, b: Any, corner: float = CORNER) -> Any:
+    """Of two bounds the slower, the corner between them rounded."""
+    return (a**corner + b**corner) ** (1 / corner)
+
+
 def layer_seconds(chip: Chip, fit: Decode) -> Any:
     """Seconds that a layer takes whatever its size."""
     return fit.step_cycles / (chip.clock_ghz * 1e9) + chip.launched * fit.launch_s
@@ -90,7 +123,7 @@ def reading_seconds(read_bytes: Any, cache_bytes: Any, chip: Chip, fit: Decode, 
     size = read_bytes + fit.cache_weight * cache_bytes
     memory = memory_seconds(size, chip, fit)
     cores = size / (chip.core_rate * fit.bytes_per_cycle)
-    return (memory**corner + cores**corner) ** (1 / corner)
+    return cornered(memory, cores, corner)
 
 
 def batch_seconds(layers: Any, weights_bytes: Any, chip: Chip, fit: Decode) -> Any:

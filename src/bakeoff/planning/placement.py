@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from bakeoff.models.weights import (
     bytes_read_per_token,
     kv_bytes,
     output_bytes,
+    place_of,
 )
 
 if TYPE_CHECKING:
@@ -24,12 +26,15 @@ if TYPE_CHECKING:
     from bakeoff.models.quants import TensorSpec
 
 Cost = Literal["cost_f16", "cost_k", "cost_q8_0", "plain"]
+_REPACKED = ("Q4_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL")
+"""Types that llama.cpp lays out anew for a processor's vector units, or reads as fast."""
 
 
 class Work(Struct, frozen=True, kw_only=True):
     """What one token asks of a machine: a model at a quantization, its cache in one element type.
 
-    A token at decode reads ``read_bytes`` of weights, a batch of a prompt ``batch_bytes``.
+    A token at decode reads ``read_bytes`` of weights, a batch of a prompt ``batch_bytes``. Of the ``parameters`` that
+    it is multiplied with, ``plain`` is the share whose type llama.cpp does not repack for a processor's vector units.
     """
 
     arch: Architecture
@@ -39,6 +44,7 @@ class Work(Struct, frozen=True, kw_only=True):
     parameters: float
     element_bytes: float
     cost: Cost
+    plain: float = 0.0
 
     def cache_bytes(self, context: int) -> float:
         """Bytes of the cache that a token at that depth reads."""
@@ -48,7 +54,8 @@ class Work(Struct, frozen=True, kw_only=True):
 class Placement(Struct, frozen=True, kw_only=True):
     """Which devices hold the layers, in a row; what ``gpu_layers`` leaves over, the host computes.
 
-    ``gpu_layers`` None is all. Without devices the host computes everything. Layers are shared out by memory.
+    ``gpu_layers`` is llama.cpp's ``-ngl``, which counts the output (see ``on_devices``); None is all. Without devices
+    the host computes everything. Layers are shared out by memory.
     """
 
     devices: tuple[Device, ...]
@@ -76,12 +83,31 @@ def work(arch: Architecture, specs: Sequence[TensorSpec], kv_type: str = "F16") 
         parameters=active_parameters(arch),
         element_bytes=KV_ELEMENT_BYTES[kv_type.upper()],
         cost=_cost(specs),
+        plain=_plain(specs),
     )
 
 
 def placement(machine: Machine, gpu_layers: int | None = None) -> Placement:
     """The model on that machine: on its devices, as far as ``gpu_layers`` goes."""
     return Placement(devices=machine.devices, host=machine.host, gpu_layers=gpu_layers)
+
+
+def offloaded(layers: int) -> int:
+    """llama.cpp's ``-ngl``, Ollama's ``num_gpu``, for so many of the last layers on the GPU, before them the output.
+
+    Nothing on the GPU is 0; all of N layers are N + 1.
+    """
+    return layers + 1 if layers else 0
+
+
+def on_devices(layers: int, gpu_layers: int | None) -> tuple[int, bool]:
+    """Of so many layers those on the GPU at a ``-ngl``, and whether the output is there.
+
+    llama.cpp counts the output as the last layer and fills from the end (llama-model.cpp, load_tensors: from layer
+    N + 1 - ngl on): 1 is the output alone, N leaves the first layer to the host, N + 1 is all.
+    """
+    counted = layers + 1 if gpu_layers is None else min(layers + 1, max(0, gpu_layers))
+    return max(0, counted - 1), counted > 0
 
 
 def bandwidth_limit_tps(asked: Work, placed: Placement, context: int = 0) -> float:
@@ -99,37 +125,39 @@ def all_bytes(asked: Work, part: Part) -> float:
 
 
 def parts(asked: Work, placed: Placement) -> list[Part]:
-    """Devices with their layers, then the host with the rest and, where it has any, with the output."""
+    """Devices with their layers, the last with the output, then the host with what is left."""
     layers = asked.arch.layers
-    on_gpu = min(layers, layers if placed.gpu_layers is None else max(0, placed.gpu_layers))
-    on_gpu = on_gpu if placed.devices else 0
+    on_gpu, output = on_devices(layers, placed.gpu_layers) if placed.devices else (0, False)
     per_layer = (asked.read_bytes - asked.head_bytes) / layers
     memory = sum(device.memory_bytes for device in placed.devices)
-    held = []
-    for number, device in enumerate(placed.devices if on_gpu else ()):
-        own = on_gpu * device.memory_bytes / memory
-        head = asked.head_bytes if on_gpu == layers and number == len(placed.devices) - 1 else 0.0
-        held.append(
-            Part(
-                device=device,
-                bandwidth=device.bandwidth_bytes_s,
-                layers=own,
-                read_bytes=own * per_layer + head,
-                share=own / layers,
-            )
+
+    def part(device: Device | None, own: float, head: bool) -> Part:
+        return Part(
+            device=device,
+            bandwidth=device.bandwidth_bytes_s if device else placed.host.bandwidth_bytes_s,
+            layers=own,
+            read_bytes=own * per_layer + (asked.head_bytes if head else 0.0),
+            share=own / layers,
         )
-    if on_gpu < layers:
-        rest = layers - on_gpu
-        held.append(
-            Part(
-                device=None,
-                bandwidth=placed.host.bandwidth_bytes_s,
-                layers=rest,
-                read_bytes=rest * per_layer + asked.head_bytes,
-                share=rest / layers,
-            )
-        )
-    return held
+
+    last = len(placed.devices) - 1
+    held = [
+        part(device, on_gpu * device.memory_bytes / memory, output and number == last)
+        for number, device in enumerate(placed.devices)
+    ]
+    held.append(part(None, layers - on_gpu, not output))
+    return [each for each in held if each.read_bytes > 0]
+
+
+def _plain(specs: Sequence[TensorSpec]) -> float:
+    """Of the weights in matrices, the share whose type is not repacked."""
+    untied = any(place_of(spec.name) == "output" for spec in specs)
+    counts = [
+        (prod(spec.shape), spec.type.name not in _REPACKED)
+        for spec in specs
+        if len(spec.shape) > 1 and not (untied and place_of(spec.name) == "embedding")
+    ]
+    return sum(count for count, plain in counts if plain) / max(1, sum(count for count, _ in counts))
 
 
 def _cost(specs: Sequence[TensorSpec]) -> Cost:

@@ -12,6 +12,7 @@ from bakeoff.models.mlx import MLX_TYPES
 from bakeoff.planning.choice import Choice, Fits, Needs, choose
 from bakeoff.planning.fit import Fit, fit
 from bakeoff.planning.learned import Correction, DeviceKind, corrected
+from bakeoff.planning.placement import offloaded
 from bakeoff.planning.speed import Engine, Placement, Speed, predict, work
 
 if TYPE_CHECKING:
@@ -110,8 +111,8 @@ def _row(machine: Machine, source: Source, asked: Asked) -> Row:
         kv_type=asked.kv_type,
         flash_attention=asked.flash_attention,
     )
-    layers = fitted.gpu_layers if fitted.fits in ("split", "no") else None
-    placed = Placement(devices=machine.devices, host=machine.host, gpu_layers=layers)
+    on_gpu = offloaded(fitted.gpu_layers) if fitted.fits in ("split", "no") else None
+    placed = Placement(devices=machine.devices, host=machine.host, gpu_layers=on_gpu)
     speed = predict(
         work(source.architecture, source.tensors, asked.kv_type),
         placed,

@@ -21,11 +21,14 @@ from bakeoff.planning.formula import (
     Chip,
     Decode,
     Prefill,
+    Processor,
     attention_operations,
     batch_seconds,
+    cornered,
     layer_seconds,
     operations_per_second,
     pipelined,
+    processor_seconds,
     reading_seconds,
 )
 from bakeoff.planning.placement import (
@@ -41,7 +44,7 @@ from bakeoff.planning.placement import (
 from bakeoff.results.records import Figure
 
 if TYPE_CHECKING:
-    from bakeoff.hardware.machine import Device
+    from bakeoff.hardware.machine import Device, HostMemory
     from bakeoff.models.architecture import Architecture
 
 __all__ = [
@@ -73,6 +76,12 @@ PROCESSOR_SHARE = 0.5
 PROCESSOR_OPERATIONS = 0.73e12
 """Where they are not known: a Core i9-13900K reading 55.2 tokens/s of a 7B model (llama.cpp issue 34)."""
 PROCESSOR_PREFILL_FACTOR = 2.5
+USUAL_CORES = 8
+"""Of a processor that does not say."""
+OVERHEAD = (
+    "Here a processor's cores, in unpacking weights and in the steps of the layers, set the pace rather than its "
+    "memory, and are known less well."
+)
 UNMEASURED_FACTOR = 1.2
 """By how much more a figure may be off for an engine or a kind of model that the fit has few or no rows of."""
 
@@ -163,10 +172,11 @@ def decode_steps(asked: Work, placed: Placement, depth: int, engine: Engine) -> 
     extra = math.log(UNMEASURED_FACTOR) * ((engine in ("vllm", "mlx")) + (asked.arch.experts is not None))
     for part in held:
         if part.device is None:
-            own = numbers["processor"]
-            seconds = (part.read_bytes + cached * part.share) / (part.bandwidth * own["efficiency"])
-            name = f"reading at {own['efficiency']:.0%} of the host's bandwidth"
-            found.append((name, Span.around(seconds, own["log_width"] + extra)))
+            width = numbers["processor"]["log_width"] + extra
+            steps, memory, unpacking = _on_processor(asked, placed.host, part, cached)
+            name = f"at {_processor_fit().efficiency:.0%} of the host's bandwidth, or as fast as its cores unpack"
+            found.append((f"steps of {part.layers:.3g} layers on the processor", Span.around(steps, width)))
+            found.append((f"reading {name}", Span.around(cornered(memory, unpacking), width)))
             continue
         chip, fit = _chip(part.device, alone=on_devices == 1, engine=engine), _decode_fit(part.device.vendor)
         width = _width("decode", part.device.vendor) + extra
@@ -187,6 +197,21 @@ def _decode_span(asked: Work, placed: Placement, depth: int, engine: Engine) -> 
     for _, span in decode_steps(asked, placed, depth, engine):
         total += span
     return total
+
+
+def _on_processor(asked: Work, host: HostMemory, part: Part, cached: float) -> tuple[float, float, float]:
+    """Seconds of the processor's part of a token: steps, memory, unpacking."""
+    numbers = _numbers()["processor"]
+    weights = asked.parameters * (1 + asked.plain * (numbers["plain_cost"] - 1)) * part.read_bytes / asked.read_bytes
+    return processor_seconds(
+        part.layers,
+        part.read_bytes + cached * part.share,
+        weights,
+        part.bandwidth,
+        host.flops or numbers["flops_per_bandwidth"] * part.bandwidth,
+        host.cores or USUAL_CORES,
+        _processor_fit(),
+    )
 
 
 def _prefill_span(asked: Work, placed: Placement, tokens: int, engine: Engine) -> Span:
@@ -214,7 +239,7 @@ def _host_prefill(asked: Work, placed: Placement, part: Part, tokens: int, extra
     rate = host.flops * PROCESSOR_SHARE if host.flops else PROCESSOR_OPERATIONS
     computing = _operations(asked, part.share, tokens, None) / rate
     # A short prompt still reads all weights once.
-    computing = max(computing, part.read_bytes / (part.bandwidth * _numbers()["processor"]["efficiency"]))
+    computing = max(computing, part.read_bytes / (part.bandwidth * _processor_fit().efficiency))
     here = Span.around(computing, math.log(PROCESSOR_PREFILL_FACTOR) + extra)
     device = placed.devices[0] if placed.devices else None
     if device is None or tokens < STREAMED_FROM:
@@ -268,10 +293,14 @@ def _notes(asked: Work, placed: Placement, engine: Engine) -> tuple[str, ...]:
         notes.append(f"No measurements of {engine} went into the fit: the figures are llama.cpp's, wider.")
     if asked.arch.experts is not None:
         notes.append("Mixtures of experts were measured on one chip only: the intervals are wider.")
-    if any(part.device is None for part in parts(asked, placed)):
+    held = parts(asked, placed)
+    if held[-1].device is None:
         notes.append("What the processor computes is known within a factor, its prefill by assumption only.")
-    if placed.devices and placed.gpu_layers not in (None, asked.arch.layers):
-        notes.append(f"PCIe is taken to move {PCIE_BYTES_S / 1e9:.0f} GB/s.")
+        steps, memory, unpacking = _on_processor(asked, placed.host, held[-1], 0.0)
+        if steps + unpacking > memory:
+            notes.append(OVERHEAD)
+        if placed.devices:
+            notes.append(f"PCIe is taken to move {PCIE_BYTES_S / 1e9:.0f} GB/s.")
     unknown = sorted({device.chip for device in placed.devices if cores_of(device.chip) is None})
     notes += [f"The cores of {chip} are not known; usual ones for its bandwidth are assumed." for chip in unknown]
     return tuple(notes)
@@ -291,6 +320,11 @@ def _numbers() -> dict[str, Any]:
 @cache
 def _decode_fit(vendor: str) -> Decode:
     return msgspec.convert(_merged(vendor), Decode)
+
+
+@cache
+def _processor_fit() -> Processor:
+    return msgspec.convert(_numbers()["processor"], Processor)
 
 
 @cache

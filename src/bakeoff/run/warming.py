@@ -149,10 +149,10 @@ class Warming:
             )
 
     def _predict(self, session: Session, workload: Workload, warm_up: Trial) -> Prediction | None:
-        weights, tokens = session.contestant.weights, warm_up.usage.prompt_tokens
-        if self._predictor is None or weights is None or not tokens:
+        tokens = warm_up.usage.prompt_tokens
+        if self._predictor is None or not tokens:
             return None
-        return self._predictor(weights, session.about, workload, tokens)
+        return self._predictor(session.contestant.weights, session.about, workload, tokens)
 
 
 def _workloads(asked: Sequence[Asked], session: Session, refusals: list[ServerRefused | UsageError]) -> list[Workload]:

@@ -14,7 +14,7 @@ from bakeoff.models.mlx import MLX_TYPES
 from bakeoff.models.recipes import quant_name
 from bakeoff.models.weights import layer_bytes
 from bakeoff.planning.fit import Fit, fit
-from bakeoff.planning.placement import Placement, Work, work
+from bakeoff.planning.placement import Placement, Work, offloaded, work
 from bakeoff.planning.sources import Source, sources_of
 from bakeoff.planning.speed import DEPTH_OF_BENCH, Engine
 
@@ -100,7 +100,9 @@ def layers_placed(claim: Claim) -> int | None:
 def placed(claim: Claim, layers: int | None = None) -> Placement:
     """Where its layers lie: so many of them on the GPU, else as ``layers_placed`` says."""
     machine, layers = machine_of(claim), layers_placed(claim) if layers is None else layers
-    return Placement(devices=machine.devices, host=machine.host, gpu_layers=layers)
+    return Placement(
+        devices=machine.devices, host=machine.host, gpu_layers=None if layers is None else offloaded(layers)
+    )
 
 
 def placed_at_best(claim: Claim) -> Placement:
@@ -114,7 +116,9 @@ def placed_at_best(claim: Claim) -> Placement:
     apart = bool(machine.devices) and not any(device.unified for device in machine.devices)
     if stated is None and apart and sum(layers) > memory:
         stated = sum(held <= memory for held in accumulate(reversed(layers)))
-    return Placement(devices=machine.devices, host=machine.host, gpu_layers=stated)
+    return Placement(
+        devices=machine.devices, host=machine.host, gpu_layers=None if stated is None else offloaded(stated)
+    )
 
 
 def depth(claim: Claim) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bakeoff.planning.placement import offloaded
 from bakeoff.planning.setup.common import (
     ANSWER_TOKENS,
     download_step,
@@ -66,7 +67,7 @@ def _tools(target: Target) -> tuple[tuple[str, str], ...]:
 
 def _command(target: Target, name: str) -> tuple[str, ...]:
     fit = target.chosen.fit
-    layers = fit.gpu_layers + 1 if fit.fits == "split" else 999  # the output counts as one
+    layers = offloaded(fit.gpu_layers) if fit.fits == "split" else 999
     gpu = "" if target.kind == "cpu" else f"-ngl {layers} "
     return (
         'llama-server -m "$MODEL"',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bakeoff.planning.placement import offloaded
 from bakeoff.planning.setup.common import ANSWER_TOKENS, question_step
 from bakeoff.planning.setup.steps import Kit, Step, Target, failing
 
@@ -14,7 +15,7 @@ def ollama_kit(target: Target) -> Kit:
     weights = target.chosen.weights
     model, split = weights.name, []
     if target.chosen.fit.fits == "split":
-        layers = target.chosen.fit.gpu_layers + 1  # the output counts as one
+        layers = offloaded(target.chosen.fit.gpu_layers)
         model = f"{weights.arch.short}-{weights.quant.lower()}-gpu{layers}"
         split = [_variant(weights.name, model, layers, target)]
     options = {"num_ctx": target.context, "num_predict": ANSWER_TOKENS}
