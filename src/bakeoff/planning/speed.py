@@ -76,8 +76,8 @@ PROCESSOR_SHARE = 0.5
 PROCESSOR_OPERATIONS = 0.73e12
 """Where they are not known: a Core i9-13900K reading 55.2 tokens/s of a 7B model (llama.cpp issue 34)."""
 PROCESSOR_PREFILL_FACTOR = 2.5
-USUAL_CORES = 8
-"""Of a processor that does not say."""
+USUAL_CORE = 3e9 * 32
+"""Operations per second of a core, where a processor does not say how many it has: 3 GHz, 32 a clock. An assumption."""
 OVERHEAD = (
     "Here a processor's cores, in unpacking weights and in the steps of the layers, set the pace rather than its "
     "memory, and are known less well."
@@ -202,14 +202,15 @@ def _decode_span(asked: Work, placed: Placement, depth: int, engine: Engine) -> 
 def _on_processor(asked: Work, host: HostMemory, part: Part, cached: float) -> tuple[float, float, float]:
     """Seconds of the processor's part of a token: steps, memory, unpacking."""
     numbers = _numbers()["processor"]
+    flops = host.flops or numbers["flops_per_bandwidth"] * part.bandwidth
     weights = asked.parameters * (1 + asked.plain * (numbers["plain_cost"] - 1)) * part.read_bytes / asked.read_bytes
     return processor_seconds(
         part.layers,
         part.read_bytes + cached * part.share,
         weights,
         part.bandwidth,
-        host.flops or numbers["flops_per_bandwidth"] * part.bandwidth,
-        host.cores or USUAL_CORES,
+        flops,
+        host.cores or max(1, round(flops / USUAL_CORE)),
         _processor_fit(),
     )
 
