@@ -9,6 +9,7 @@ from typing import Self
 from bakeoff.engines.address import Address
 from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.connections import Connections
+from bakeoff.engines.listener import listeners
 from bakeoff.engines.llama_server import ServerSays, ask_server, stream_llama
 from bakeoff.results.records import Model
 
@@ -26,9 +27,11 @@ class AttachedLlama:
         self._model = model
         self._opens_thinking = opens_thinking
         self._says = ServerSays(model=model)
+        self._pids: tuple[int, ...] = ()
 
     async def __aenter__(self) -> Self:
         self._says = await ask_server(self._base, self._model)
+        self._pids = listeners(self._base)
         return self
 
     async def __aexit__(
@@ -52,6 +55,7 @@ class AttachedLlama:
             capabilities=ALL_CAPABILITIES,
             settings={"context": says.context, "slots": says.slots, "url": self._base},
             opens_thinking=self._opens_thinking(says.template),
+            pids=self._pids,
         )
 
     async def ready(self, count: int) -> None:

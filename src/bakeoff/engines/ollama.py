@@ -15,6 +15,7 @@ from bakeoff.engines.address import Address
 from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.connections import Connections
 from bakeoff.engines.launch import Launched
+from bakeoff.engines.listener import processes
 from bakeoff.engines.lookup import count_or_none, some_names, table, text_or_none
 from bakeoff.engines.ollama_launch import HOST_VARIABLE, start_server
 from bakeoff.engines.ollama_server import Loaded, OllamaServer, Progress, differs
@@ -76,12 +77,14 @@ class Ollama:
         self._tag: dict[str, Any] = {}
         self._memory: Loaded | None = None
         self._others = 0
+        self._pids: tuple[int, ...] = ()
         self._we_loaded = False
         self._start: Start | None = None
 
     async def __aenter__(self) -> Self:
         try:
             await self._find_server()
+            self._pids = processes(self._launched, self._server.base)
             await self._find_model()
             self._check_weights()
             await self._load()
@@ -203,7 +206,7 @@ class Ollama:
             capabilities=Capabilities(),
             settings=self._settings(),
             opens_thinking=True if template.rstrip().endswith("<think>") else None,
-            pids=(self._launched.pid,) if self._launched and self._launched.pid else (),
+            pids=self._pids,
             device="unknown" if self._memory is None else "gpu" if self._memory.gpu_bytes else "cpu",
             start=self._start,
             memory=_parts(self._memory),

@@ -14,6 +14,7 @@ from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.chat import stream_chat
 from bakeoff.engines.connections import Connections
 from bakeoff.engines.dialect import Dialect
+from bakeoff.engines.listener import listeners
 from bakeoff.engines.lookup import count_or_none, get_json, some_names, table, text_or_none
 from bakeoff.engines.probing import Found, probe
 from bakeoff.engines.wire_errors import KEY_VARIABLE
@@ -41,9 +42,11 @@ class OpenAICompatible:
         self._found = Found()
         self._facts: dict[str, Any] = {}
         self._told: Model | None = None
+        self._pids: tuple[int, ...] = ()
 
     async def __aenter__(self) -> Self:
         await self._find_model()
+        self._pids = listeners(self._base)
         self._found = await probe(self._send, self._base)
         if self._facts.get("owned_by") == lm_studio.OWNER:
             self._told = await lm_studio.lm_studio_model(self._base, self._headers, self._model)
@@ -87,6 +90,7 @@ class OpenAICompatible:
                 exact_length=known or found.ignore_eos == "obeyed", reports_cache=found.cached_tokens
             ),
             settings={"url": self._base, **found.settings()},
+            pids=self._pids,
         )
 
     def _listed(self) -> Model:

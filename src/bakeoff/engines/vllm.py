@@ -18,6 +18,7 @@ from bakeoff.engines.base import Capabilities, Counters, Description, Finished, 
 from bakeoff.engines.chat import stream_chat
 from bakeoff.engines.connections import Connections
 from bakeoff.engines.launch import Launched, free_port
+from bakeoff.engines.listener import processes
 from bakeoff.engines.llama_server import chat_messages, nucleus
 from bakeoff.engines.openai import authorization
 from bakeoff.engines.options import EngineOptions
@@ -66,6 +67,7 @@ class Vllm:
         self._launched: Launched | None = None
         self._page_cache: PageCache = "unknown"
         self._loaded = Loaded()
+        self._pids: tuple[int, ...] = ()
         self._capabilities = Capabilities(exact_length=True, token_ids=True)
 
     async def __aenter__(self) -> Self:
@@ -73,6 +75,7 @@ class Vllm:
             await self._launch()
         try:
             self._says = await self._server.look(self._served.name)
+            self._pids = processes(self._launched, self._server.base)
             self._capabilities = await self._probed()
         except BaseException:
             await self._stop()
@@ -147,7 +150,7 @@ class Vllm:
             capabilities=self._capabilities,
             settings={name: value for name, value in self._settings().items() if value is not None},
             opens_thinking=says.opens_thinking,
-            pids=(launched.pid,) if launched and launched.pid else (),
+            pids=self._pids,
             device=self._loaded.device,
             start=self._start_of(launched) if launched else None,
             memory=self._loaded.memory,

@@ -100,7 +100,7 @@ class ProcessMemory:
     def open(self, target: Target) -> tuple[Running, ...]:
         here = self._here
         if not target.pids:
-            return (self._absent("the engine's process is not known: it was there before us, or runs elsewhere"),)
+            return (self._absent("the engine's process is not known: it runs elsewhere, or out of our sight"),)
         if here.mac is not None:
             scope: Scope = "unified" if platform.machine() == "arm64" else "process"
             state = self._state(scope, "the kernel's account of the physical footprint")
