@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from bakeoff.analysis.foreseen import Counts, Foreseer
 from bakeoff.engines.base import Description
 from bakeoff.engines.ollama import Ollama
 from bakeoff.engines.options import EngineOptions
+from bakeoff.engines.subjects import parse_subject
 from bakeoff.hardware.catalogue import find_machine
 from bakeoff.models.catalogue import find
 from bakeoff.models.recipes import tensors
@@ -129,3 +131,18 @@ def test_another_machines_server_is_not_predicted_by_this_machine(url: str) -> N
 
 def test_a_gpu_of_which_nothing_is_known_is_not_predicted_as_the_processor() -> None:
     assert Predictor(find_machine("cpu"), {})(None, described(), a_cell().workload, 40) is None
+
+
+def test_layers_asked_for_are_foreseen_as_llama_cpp_counts_them_down_to_none() -> None:
+    foreseer = Foreseer(RTX, {}, "nvme")
+
+    def foreseen(layers: int | None) -> float:
+        options = EngineOptions(synthetic=True, gpu_layers=layers)
+        asked = Asked(name="count", prompt_tokens=40, max_tokens=20)
+        start = foreseer(parse_subject("llamacpp:r1-7b@Q4_K_M"), options, [asked], Counts(fewest=1, most=1, warm_ups=2))
+        assert start.cells[0].decode_tps is not None
+        return start.cells[0].decode_tps.point
+
+    on_processor = decode_tps(SEVEN, Placement(devices=(), host=RTX.host), 50).point
+    assert foreseen(0) == pytest.approx(on_processor)
+    assert foreseen(0) < foreseen(1) < foreseen(28) < foreseen(29) == foreseen(-1) == foreseen(None)
