@@ -8,20 +8,16 @@ on chips that the fit had not seen. No rate passes the bandwidth limit.
 from __future__ import annotations
 
 import math
-from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import msgspec
 from msgspec import Struct
 
 from bakeoff.hardware.cores import cores_of
+from bakeoff.planning.fitted import decode_fit, numbers, prefill_fit, processor_fit, width_of
 from bakeoff.planning.formula import (
     BATCH,
     Chip,
-    Decode,
     Prefill,
-    Processor,
     attention_operations,
     batch_seconds,
     cornered,
@@ -166,29 +162,29 @@ def _rate(seconds: Span, tokens: int, limit: float = math.inf) -> Figure:
 
 def decode_steps(asked: Work, placed: Placement, depth: int, engine: Engine) -> list[tuple[str, Span]]:
     """What the seconds of a token are made of, each part in words: their sum is the time."""
-    numbers, held = _numbers(), parts(asked, placed)
+    held = parts(asked, placed)
     cached, found = asked.cache_bytes(depth), list[tuple[str, Span]]()
     on_devices = sum(part.device is not None for part in held)
     extra = math.log(UNMEASURED_FACTOR) * ((engine in ("vllm", "mlx")) + (asked.arch.experts is not None))
     for part in held:
         if part.device is None:
-            width = numbers["processor"]["log_width"] + extra
+            width = numbers()["processor"]["log_width"] + extra
             steps, memory, unpacking = _on_processor(asked, placed.host, part, cached)
-            name = f"at {_processor_fit().efficiency:.0%} of the host's bandwidth, or as fast as its cores unpack"
+            name = f"at {processor_fit().efficiency:.0%} of the host's bandwidth, or as fast as its cores unpack"
             found.append((f"steps of {part.layers:.3g} layers on the processor", Span.around(steps, width)))
             found.append((f"reading {name}", Span.around(cornered(memory, unpacking), width)))
             continue
-        chip, fit = _chip(part.device, alone=on_devices == 1, engine=engine), _decode_fit(part.device.vendor)
-        width = _width("decode", part.device.vendor) + extra
+        chip, fit = _chip(part.device, alone=on_devices == 1, engine=engine), decode_fit(part.device.vendor)
+        width = width_of("decode", part.device.vendor) + extra
         steps = part.layers * layer_seconds(chip, fit) * _expert_steps(asked.arch)
         reading = reading_seconds(part.read_bytes, cached * part.share, chip, fit)
         name = f"at {fit.efficiency:.0%} of the bandwidth, or as fast as the cores unpack"
         found.append((f"steps of {part.layers:.3g} layers on {part.device.chip}", Span.around(steps, width)))
         found.append((f"reading {name}, on {part.device.chip}", Span.around(reading, width)))
     if on_devices and len(held) > 1:
-        found.append(("hops between devices", Span.around((len(held) - 1) * numbers["shared"]["hop_s"], extra)))
+        found.append(("hops between devices", Span.around((len(held) - 1) * numbers()["shared"]["hop_s"], extra)))
     if engine == "ollama":
-        found.append(("what Ollama adds", Span.around(numbers["ollama_s"], 0.0)))
+        found.append(("what Ollama adds", Span.around(numbers()["ollama_s"], 0.0)))
     return found
 
 
@@ -201,9 +197,9 @@ def _decode_span(asked: Work, placed: Placement, depth: int, engine: Engine) -> 
 
 def _on_processor(asked: Work, host: HostMemory, part: Part, cached: float) -> tuple[float, float, float]:
     """Seconds of the processor's part of a token: steps, memory, unpacking."""
-    numbers = _numbers()["processor"]
-    flops = host.flops or numbers["flops_per_bandwidth"] * part.bandwidth
-    weights = asked.parameters * (1 + asked.plain * (numbers["plain_cost"] - 1)) * part.read_bytes / asked.read_bytes
+    own = numbers()["processor"]
+    flops = host.flops or own["flops_per_bandwidth"] * part.bandwidth
+    weights = asked.parameters * (1 + asked.plain * (own["plain_cost"] - 1)) * part.read_bytes / asked.read_bytes
     return processor_seconds(
         part.layers,
         part.read_bytes + cached * part.share,
@@ -211,7 +207,7 @@ def _on_processor(asked: Work, host: HostMemory, part: Part, cached: float) -> t
         part.bandwidth,
         flops,
         host.cores or max(1, round(flops / USUAL_CORE)),
-        _processor_fit(),
+        processor_fit(),
     )
 
 
@@ -226,12 +222,12 @@ def _prefill_span(asked: Work, placed: Placement, tokens: int, engine: Engine) -
         if part.device is None:
             total += _host_prefill(asked, placed, part, tokens, extra)
             continue
-        chip, fit = _chip(part.device, alone=len(on_devices) == 1, engine=engine), _prefill_fit(part.device.vendor)
+        chip, fit = _chip(part.device, alone=len(on_devices) == 1, engine=engine), prefill_fit(part.device.vendor)
         work_s = _operations(asked, part.share, tokens, fit) / operations_per_second(chip, fit)
         work_s *= pipelined(batches, len(on_devices), fit.pipelining)
         layers = part.layers * _expert_steps(asked.arch)
-        batch = batch_seconds(layers, all_bytes(asked, part), chip, _decode_fit(part.device.vendor))
-        total += Span.around(work_s + batches * batch, _width("prefill", part.device.vendor) + extra)
+        batch = batch_seconds(layers, all_bytes(asked, part), chip, decode_fit(part.device.vendor))
+        total += Span.around(work_s + batches * batch, width_of("prefill", part.device.vendor) + extra)
     return total
 
 
@@ -240,15 +236,15 @@ def _host_prefill(asked: Work, placed: Placement, part: Part, tokens: int, extra
     rate = host.flops * PROCESSOR_SHARE if host.flops else PROCESSOR_OPERATIONS
     computing = _operations(asked, part.share, tokens, None) / rate
     # A short prompt still reads all weights once.
-    computing = max(computing, part.read_bytes / (part.bandwidth * _processor_fit().efficiency))
+    computing = max(computing, part.read_bytes / (part.bandwidth * processor_fit().efficiency))
     here = Span.around(computing, math.log(PROCESSOR_PREFILL_FACTOR) + extra)
     device = placed.devices[0] if placed.devices else None
     if device is None or tokens < STREAMED_FROM:
         return here
-    fit = _prefill_fit(device.vendor)
+    fit = prefill_fit(device.vendor)
     on_gpu = _operations(asked, part.share, tokens, fit) / operations_per_second(_chip(device, True, "llamacpp"), fit)
     sent = math.ceil(tokens / BATCH) * all_bytes(asked, part) / PCIE_BYTES_S
-    there = Span.around(sent + on_gpu, _width("prefill", device.vendor) + math.log(UNMEASURED_FACTOR) + extra)
+    there = Span.around(sent + on_gpu, width_of("prefill", device.vendor) + math.log(UNMEASURED_FACTOR) + extra)
     return min(here, there, key=lambda span: span.point)
 
 
@@ -264,7 +260,7 @@ def _operations(asked: Work, share: float, tokens: int, fit: Prefill | None) -> 
 def _chip(device: Device, alone: bool, engine: Engine) -> Chip:
     """What the formulas ask of a device; cores that are not known as usual for its bandwidth."""
     known, nvidia = cores_of(device.chip), device.vendor == "nvidia"
-    usual = _numbers()["core_rate_per_bandwidth"]
+    usual = numbers()["core_rate_per_bandwidth"]
     rate = known.rate if known else usual.get(device.vendor, usual["nvidia"]) * device.bandwidth_bytes_s
     capability = (known.capability or 8.9) if known else 8.9
     no_graphs = nvidia and engine != "vllm" and (not alone or capability < 8)
@@ -285,7 +281,7 @@ def _expert_steps(arch: Architecture) -> float:
     if arch.experts is None:
         return 1.0
     share = 1 - arch.experts.dense_layers / arch.layers
-    return float(1 + share * (_numbers()["experts"]["step_factor"] - 1))
+    return float(1 + share * (numbers()["experts"]["step_factor"] - 1))
 
 
 def _notes(asked: Work, placed: Placement, engine: Engine) -> tuple[str, ...]:
@@ -305,35 +301,3 @@ def _notes(asked: Work, placed: Placement, engine: Engine) -> tuple[str, ...]:
     unknown = sorted({device.chip for device in placed.devices if cores_of(device.chip) is None})
     notes += [f"The cores of {chip} are not known; usual ones for its bandwidth are assumed." for chip in unknown]
     return tuple(notes)
-
-
-def _width(what: str, vendor: str) -> float:
-    widths = _numbers()["log_width"][what]
-    return float(widths.get(vendor, widths["other"]))
-
-
-@cache
-def _numbers() -> dict[str, Any]:
-    text = resources.files("bakeoff.planning").joinpath("fitted.json").read_bytes()
-    return msgspec.json.decode(text, type=dict[str, Any])
-
-
-@cache
-def _decode_fit(vendor: str) -> Decode:
-    return msgspec.convert(_merged(vendor), Decode)
-
-
-@cache
-def _processor_fit() -> Processor:
-    return msgspec.convert(_numbers()["processor"], Processor)
-
-
-@cache
-def _prefill_fit(vendor: str) -> Prefill:
-    return msgspec.convert(_merged(vendor), Prefill)
-
-
-def _merged(vendor: str) -> dict[str, Any]:
-    numbers = _numbers()
-    own = numbers["vendors"].get(vendor, numbers["vendors"]["nvidia"])
-    return {**own, **numbers["shared"]}
