@@ -42,6 +42,10 @@ DECODE = (
         ("24 GiB", 23.5 * 2**30, 24.5 * 2**30),
         ("2-3 pp", 0.015, 0.035),
         ("2 × ", 1.5, 2.5),
+        ("12,345.5 MB", 12_345.45e6, 12_345.55e6),
+        ("1.1 kWh", 1.05 * 3.6e6, 1.15 * 3.6e6),
+        ("$0.31/kWh", 0.305 / 3.6e6, 0.315 / 3.6e6),
+        ("3 J/token", 2.5, 3.5),
     ],
 )
 def test_a_figure_stands_for_all_that_rounds_to_it_and_about_for_a_twentieth(
@@ -76,6 +80,12 @@ def test_an_open_side_takes_everything_beyond_it() -> None:
         ("90 toks/s", "Did you mean 'tok/s'?"),
         ("5 gb", "Did you mean 'GB'?"),
         (">=3-4 x", "a sign and a range"),
+        ("2,19 USD", "is not a figure"),
+        ("1.2.3 GB", "is not a figure"),
+        ("12 GIB", "Did you mean 'GiB'?"),
+        ("300 EUR", "Money is told in USD"),
+        ("€300", "Money is told in USD"),
+        ("0.31 EUR/kWh", "Money is told in USD"),
     ],
 )
 def test_a_bad_figure_is_told_in_a_sentence(text: str, sentence: str) -> None:
@@ -202,7 +212,7 @@ def test_a_sum_comes_out_as_arithmetic_has_it_and_so_does_what_is_shown_of_it(te
         (HEAD + CLAIM + 'metric = "break_even"\nwhere = { hardware_price = 9, calls_per_day = 1, tokens_out = 1, '
          'api_output_price = 1, resale = 50 }\nclaimed = "2 months"', "line 8, column 9", "resale 50 is not below"),
         (HEAD + CLAIM + 'metric = "break_even"\nwhere = { hardware_price = 9, calls_per_day = 1, tokens_out = 1, '
-         'api_output_price = 1 }\nalso = { tps = 0 }\nclaimed = "2 months"', "line 9, column 16", "tps is 0: it must be"),
+         'api_output_price = 1 }\nalso = { tps = 0 }\nclaimed = "2 months"', "line 9, column 16", "tps is 0: it must"),
         (HEAD + DECODE + CLAIM.replace('"a"', '"b"') + 'metric = "break_even"\nwhere = { hardware_price = "a", '
          'calls_per_day = 1, tokens_out = 1, api_output_price = 1 }\nclaimed = "2 months"', "line 16, column 28",
          "hardware_price is money, and 'a' is rate"),

@@ -122,7 +122,7 @@ def words(claim: str, name: str = "article") -> str:
         ("break_even_500", "electricity is 2.57 (2.16–3.08) USD/month while it computes, and it takes 97.5 months"),
         ("day_1000_4090_70b", "= 50.5 (34.7–92.6) h"),  # a million tokens at 8 and at 3 tok/s
         ("electricity_per_token", "= 0.169"),  # 325 W / 100 tok/s = 3.25 J; × 10⁶ / 3.6 × 10⁶ J × 0.1872
-        ("long_m3_14b_q8", "planned for ollama: 9.25 tok/s"),
+        ("long_m3_14b_q8", "planned for Ollama: 9.25 tok/s"),
         ("method_reported", "without prompt rate"),
         ("vllm_version", "only 0.6.5 meets both"),
         ("break_even_1000", "45 months"),

@@ -21,6 +21,8 @@ from bakeoff.units import plain_text
 
 EngineKind = Literal["ollama", "llamacpp", "vllm", "mlx"]
 ENGINE_KINDS: tuple[EngineKind, ...] = ("ollama", "llamacpp", "vllm", "mlx")
+ENGINE_WORDS: dict[str, str] = {"ollama": "Ollama", "llamacpp": "llama.cpp", "vllm": "vLLM", "mlx": "MLX"}
+"""As people write them."""
 
 _DEFAULT: dict[EngineKind, str] = {"ollama": "Q4_K_M", "llamacpp": "Q4_K_M", "vllm": "BF16", "mlx": "4bit"}
 _ALIASES = {

@@ -14,7 +14,7 @@ from bakeoff.analysis.advice.rules import RuleName
 from bakeoff.economics.inputs import Case, Input
 from bakeoff.economics.ranges import between
 from bakeoff.economics.verdict import answer
-from bakeoff.models.names import names_of
+from bakeoff.models.names import ENGINE_WORDS, names_of
 from bakeoff.planning.budget import VLLM_SHARE
 from bakeoff.planning.choice import NOTHING_SHOWS, UNKNOWN_LOSS, Needs, loss
 from bakeoff.planning.rows import Asked, Row
@@ -22,7 +22,6 @@ from bakeoff.units import bytes_text, significant
 
 LIFE_YEARS = 5.0
 """After so long hardware has had its life, where nobody says how long it lasts; an assumption."""
-_ENGINES = {"ollama": "Ollama", "llamacpp": "llama.cpp", "vllm": "vLLM", "mlx": "MLX"}
 _PLANNER = "docs/prediction.md"
 _LOSSES = "llama.cpp's scorecard of August 2023 (docs/advice.md)"
 Value = str | float | int | bool | None
@@ -85,7 +84,7 @@ def _choice(taken: Pick, sites: Sequence[Site], needs: Needs) -> Sentence:
         why += "work that can wait"
     rules: list[RuleName] = ["largest_that_keeps_pace" if taken.keeps else "floor"]
     return Sentence(
-        text=f"Take {row.model} at {row.quant} with {_ENGINES[taken.engine]} on {where}: {why}.",
+        text=f"Take {row.model} at {row.quant} with {ENGINE_WORDS[taken.engine]} on {where}: {why}.",
         rules=(*rules, *(("measured_first",) if taken.run else ()), *(("best_machine",) if len(sites) > 1 else ())),
         inputs={**_rates(row), "need_tps": needs.tps,
                 "need_context": needs.context, "fits": row.fits, "max_context": row.max_context,
@@ -133,7 +132,7 @@ def _quant(taken: Pick, needs: Needs) -> Sentence:
 
 
 def _engine(taken: Pick, asked: Asked) -> Sentence:
-    name = _ENGINES[taken.engine]
+    name = ENGINE_WORDS[taken.engine]
     inputs: dict[str, Value] = {"streams": asked.streams, "engine": taken.engine, "name": taken.name}
     sources = ("the names in Bakeoff's catalogue, of November 2026",)
     if taken.engine_rule == "vllm_for_many":

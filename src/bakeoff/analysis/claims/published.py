@@ -30,6 +30,7 @@ from bakeoff.analysis.claims.subject import (
 from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict, unless_slower
 from bakeoff.models.architecture import Architecture
 from bakeoff.models.catalogue import find
+from bakeoff.models.names import ENGINE_WORDS
 from bakeoff.planning.placement import work
 from bakeoff.planning.speed import decode_tps
 from bakeoff.units import bytes_text, seconds_text, significant
@@ -179,9 +180,8 @@ def _conversion(claim: Claim, found: list[Row], rates: list[float]) -> dict[str,
 
 
 def _told(row: Row, rate: float, engine: str) -> str:
-    name = {"llamacpp": "llama.cpp", "ollama": "Ollama", "vllm": "vLLM", "mlx": "MLX"}
-    text = f"{significant(row.decode_tps)} tok/s with {name.get(row.engine, row.engine)} ({row.model} {row.quant}, "
+    text = f"{significant(row.decode_tps)} tok/s with {ENGINE_WORDS.get(row.engine, row.engine)} ({row.model} {row.quant}, "
     text += f"{row.date})"
     if rate != row.decode_tps:
-        text += f", which is about {significant(rate)} with {name.get(engine, engine)}"
+        text += f", which is about {significant(rate)} with {ENGINE_WORDS.get(engine, engine)}"
     return text

@@ -40,7 +40,11 @@ UNITS: dict[str, tuple[str, float]] = {
     "GB/s": ("bandwidth", 1e9),
     "TB/s": ("bandwidth", 1e12),
     "W": ("power", 1.0),
+    "J": ("energy", 1.0),
+    "Wh": ("energy", 3600.0),
+    "kWh": ("energy", 3.6e6),
     "tok/J": ("efficiency", 1.0),
+    "J/tok": ("energy a token", 1.0),
     "x": ("ratio", 1.0),
     "%": ("ratio", 0.01),
     "pp": ("points", 0.01),
@@ -54,15 +58,19 @@ UNITS: dict[str, tuple[str, float]] = {
     "USD": ("money", 1.0),
     "USD/day": ("money a day", 1.0),
     "USD/month": ("money a month", 1.0),
+    "USD/h": ("money an hour", 1.0),
+    "USD/kWh": ("money a joule", 1 / 3.6e6),
     "USD/Mtok": ("money a million tokens", 1.0),
 }
 """Every unit: what it measures, and how many base units it is."""
 
-_OTHERWISE = {"×": "x", "tps": "tok/s", "t/s": "tok/s", "tokens/s": "tok/s", "percentage points": "pp", "GBps": "GB/s"}
-_NUMBER = r"\d[\d,]*(?:\.\d+)?"
+_OTHERWISE = {"×": "x", "tps": "tok/s", "t/s": "tok/s", "tokens/s": "tok/s", "percentage points": "pp", "GBps": "GB/s",
+              "J/token": "J/tok", "tok/sec": "tok/s", "tokens/sec": "tok/s", "tokens/J": "tok/J"}  # fmt: skip
+_NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
+_OTHER_MONEY = re.compile(r"[€£¥]|\b(?:EUR|GBP|CHF|JPY|CNY|RMB|CAD|AUD|INR)\b")
 _FIGURE = re.compile(
     rf"(?P<relation>~|=|>=|<=|>|<|!=)?\s*(?P<dollar>\$)?\s*(?P<low>{_NUMBER})"
-    rf"(?:\s*(?:-|–|to)\s*\$?(?P<high>{_NUMBER}))?\s*(?P<unit>\D.*)?"
+    rf"(?:\s*(?:-|–|to)\s*\$?(?P<high>{_NUMBER}))?\s*(?P<unit>[^\d.,].*)?"
 )
 _MIXED = re.compile(rf"(?:~|[<>=!]+)?\s*{_NUMBER}\s*[A-Za-z%×/]+\s*(?:-|–|to)\s*{_NUMBER}\s*[A-Za-z%×/]+")
 
@@ -145,6 +153,8 @@ def in_unit(value: float, unit: str, digits: int = 3) -> str:
 def parse_quantity(text: str) -> Quantity:
     """The figure that a text means. Raises UsageError: no number, no unit, an unknown one, two, or upside down."""
     text = text.strip()
+    if _OTHER_MONEY.search(text):
+        raise UsageError(f"Money is told in USD: bring {text[:60]!r} into it, and keep the rate in a note.")
     match = _FIGURE.fullmatch(text)
     if match is None:
         raise UsageError(f"{text[:60]!r} is not a figure. Write it like '90-110 tok/s', '~14 GB' or '>=300 GB'.")
@@ -179,7 +189,7 @@ def _unit(found: str | None, dollar: bool, text: str) -> str:
     unit = _OTHERWISE.get(unit, unit)
     if unit in UNITS:
         return unit
-    near = difflib.get_close_matches(unit, UNITS, 1, 0.5) or [known for known in UNITS if known.lower() == unit.lower()]
+    near = [known for known in UNITS if known.lower() == unit.lower()] or difflib.get_close_matches(unit, UNITS, 1, 0.5)
     hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(UNITS)}."
     raise UsageError(f"There is no unit {unit[:30]!r}. {hint}")
 

@@ -106,9 +106,9 @@ def _input(claim: Claim, place: Place, name: str, value: float | str, stated: Ma
 
 
 def _dimension(name: str) -> str | None:
-    if name.startswith("api_"):
-        return "money a million tokens"
-    return None if name == "electricity_price" else _DIMENSIONS.get(INPUTS[name].unit)
+    if name == "electricity_price":
+        return "money a joule"
+    return "money a million tokens" if name.startswith("api_") else _DIMENSIONS.get(INPUTS[name].unit)
 
 
 def _bounds(place: Place, name: str, low: float, high: float) -> Iterator[Fault]:

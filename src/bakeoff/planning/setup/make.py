@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bakeoff.errors import UsageError
+from bakeoff.models.names import ENGINE_WORDS
 from bakeoff.planning.setup.common import DEFINITIONS, bakeoff_steps, uv_step
 from bakeoff.planning.setup.ground import ground_steps
 from bakeoff.planning.setup.llamacpp import llamacpp_kit
@@ -26,7 +27,6 @@ _KITS: dict[EngineKind, Callable[[Target], Kit]] = {
     "vllm": vllm_kit,
     "mlx": mlx_kit,
 }
-_NAMES: dict[EngineKind, str] = {"ollama": "Ollama", "llamacpp": "llama.cpp", "vllm": "vLLM", "mlx": "MLX"}
 
 
 def make_setup(
@@ -54,7 +54,7 @@ def make_setup(
     steps += bakeoff_steps(target, kit.subject)
     arch = target.chosen.weights.arch
     return Setup(
-        title=" ".join(f"{arch.name} with {_NAMES[engine]} on {machine.name}".split()),
+        title=" ".join(f"{arch.name} with {ENGINE_WORDS[engine]} on {machine.name}".split()),
         facts=_facts(target, kit),
         definitions=_used(system, kit, steps),
         steps=tuple(steps),

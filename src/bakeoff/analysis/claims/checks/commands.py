@@ -15,7 +15,7 @@ from bakeoff.analysis.claims.subject import CONTEXT, fit_of, machine_of, quant_o
 from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict
 from bakeoff.errors import UsageError
 from bakeoff.models.catalogue import find
-from bakeoff.models.names import names_of
+from bakeoff.models.names import ENGINE_WORDS, names_of
 from bakeoff.models.weights import tensor_bytes
 from bakeoff.planning.budget import VLLM_SHARE
 from bakeoff.planning.memory import Setting, cache_bytes, working_bytes
@@ -61,7 +61,8 @@ def _name(read: Command) -> Evidence:
         return Evidence(source="published", words=f"{one_line(read.name)} is {read.model}", reference=NAMES)
     return Evidence(
         source="published",
-        words=f"there is no {one_line(read.name)}: {read.engine} calls {read.model} at {read.quant} {right}",
+        words=f"there is no {one_line(read.name)}: {ENGINE_WORDS[read.engine]} calls {read.model} at {read.quant} "
+        f"{right}",
         verdict="does_not_hold",
         reference=NAMES,
     )

@@ -24,6 +24,7 @@ from bakeoff.analysis.claims.subject import (
 )
 from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict, against_interval, unless_slower
 from bakeoff.analysis.findings.limit import LARGEST_CACHE_BYTES
+from bakeoff.models.names import ENGINE_WORDS
 from bakeoff.planning.placement import Part, Placement, Work, parts
 from bakeoff.planning.speed import decode_tps, prefill_tps, ttft_s
 from bakeoff.results.records import Figure
@@ -145,7 +146,7 @@ def _predicted(
     low, high = figure.low or figure.point, figure.high or figure.point
     verdict, ends = against_interval(claimed, low, figure.point, high)
     verdict, why = unless_slower(claim, verdict, claimed, low)
-    words = f"planned for {engine_of(claim)}: {_interval(claimed, low, figure.point, high)}"
+    words = f"planned for {ENGINE_WORDS[engine_of(claim)]}: {_interval(claimed, low, figure.point, high)}"
     layers = layers_placed(claim)
     if where.devices and layers is not None:
         words += f", with {layers} of {of_claim(claim).architecture.layers} layers on the GPU"
