@@ -180,8 +180,8 @@ def _conversion(claim: Claim, found: list[Row], rates: list[float]) -> dict[str,
 
 
 def _told(row: Row, rate: float, engine: str) -> str:
-    text = f"{significant(row.decode_tps)} tok/s with {ENGINE_WORDS.get(row.engine, row.engine)} ({row.model} {row.quant}, "
-    text += f"{row.date})"
+    text = f"{significant(row.decode_tps)} tok/s with {ENGINE_WORDS.get(row.engine, row.engine)} "
+    text += f"({row.model} {row.quant}, {row.date})"
     if rate != row.decode_tps:
         text += f", which is about {significant(rate)} with {ENGINE_WORDS.get(engine, engine)}"
     return text
