@@ -22,9 +22,9 @@ from bakeoff.stats.intervals import Interval, ratio_of_sums
 from bakeoff.stats.modes import two_modes
 from bakeoff.stats.outliers import outliers
 from bakeoff.stats.ratios import paired_quotient, quotient
+from fit.markdown import table, write_figures
 
 PAGE = Path(__file__).parent.parent / "docs" / "statistics.md"
-BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 TOKENS = 128
 TRUE_TPS = 100.0
 SEED = 20_241_125
@@ -145,7 +145,7 @@ def _fixed(runs: int) -> str:
     rows = [
         [str(n), *(_share(coverage(n, runs, correlation=r)) for r in (0.0, 0.3, 0.6))] for n in (3, 5, 10, 20, 30, 40)
     ]
-    return "Of a fixed number of trials, with 4 % noise:\n\n" + _table(
+    return "Of a fixed number of trials, with 4 % noise:\n\n" + table(
         ["trials", "independent", "correlation 0.3", "correlation 0.6"], rows
     )
 
@@ -159,7 +159,7 @@ def _rules(runs: int) -> str:
             tied = [coverage_stopped(stop, runs, noise, r)[0] for r in (0.3, 0.6)]
             rows.append([_whole(noise), f"{free[1]:.1f}", *map(_share, [free[0], *tied])])
         heads = ["noise", f"{words}, on average", "independent", "correlation 0.3", "correlation 0.6"]
-        parts.append(f"Under the rule that ends a cell, by {words}:\n\n{_table(heads, rows)}")
+        parts.append(f"Under the rule that ends a cell, by {words}:\n\n{table(heads, rows)}")
     return "\n\n".join(parts)
 
 
@@ -172,8 +172,8 @@ def _ratios(runs: int) -> str:
     rule = [[f"{_whole(noise)}", _share(coverage_of_stopped_ratio(runs, noise))] for noise in (0.02, 0.04, 0.055, 0.08)]
     heads = ["trials", "noise 4 % and 4 %", "8 % and 2 %", "2 % and 8 %", "60 % shared, apart", "60 % shared, in pairs"]
     return (
-        "Of the ratio of two cells:\n\n" + _table(heads, rows) + "\n\nOf two that each had enough by the rule:\n\n"
-        + _table(["noise", "independent"], rule)
+        "Of the ratio of two cells:\n\n" + table(heads, rows) + "\n\nOf two that each had enough by the rule:\n\n"
+        + table(["noise", "independent"], rule)
     )  # fmt: skip
 
 
@@ -185,7 +185,7 @@ def _alarms(runs: int) -> str:
     }
     sizes = (5, 6, 10, 20)
     rows = [[name, *(_share(alarms(see, n, runs)) for n in sizes)] for name, see in seen.items()]
-    return "False alarms, in runs of trials with nothing to see:\n\n" + _table(
+    return "False alarms, in runs of trials with nothing to see:\n\n" + table(
         ["what is seen", *(f"{n} trials" for n in sizes)], rows
     )
 
@@ -198,16 +198,9 @@ def _share(value: float) -> str:
     return f"{value:.1%}".replace("%", " %")
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def main() -> None:
     """Write the tables into the page."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n{figures()}\n{END}{after}", encoding="utf-8")
+    write_figures(PAGE, figures())
     print(f"Written: docs/{PAGE.name}")
 
 

@@ -7,7 +7,6 @@ own tests.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 
 from bakeoff.stats.paired import mcnemar, sign_flip
 from bakeoff.stats.power import ALPHA, mcnemar_power, power, smallest_visible, smallest_visible_flips
+from fit.markdown import table, write_figures
 
 PAGE = Path(__file__).parent.parent / "docs" / "quality.md"
-BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 SEED = 20_241_125
 ACCURACY = 0.7
 SPREAD = (0.513, 0.22)
@@ -76,24 +75,18 @@ def figures() -> str:
         (
             f"How often a difference of {100 * DIFFERENCE:.0f} points is seen, of {RUNS:,} simulated runs, of "
             f"{RUNS_OF_SEVERAL} with several samples (in brackets: as the package states it):",
-            _table(heads, rows),
+            table(heads, rows),
             "The smallest difference that is seen in four of five runs, in points:",
-            _table(heads, smallest),
+            table(heads, smallest),
             "False alarms of the same tests, of 300 tasks without a difference:",
-            _table(heads[1:], false),
+            table(heads[1:], false),
         )
     ).replace("%", " %")
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, ["---"] * len(heads), *rows])
-
-
 def main() -> None:
     """Write the tables into the page."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n{figures()}\n{END}{after}", encoding="utf-8")
+    write_figures(PAGE, figures())
     print(f"Written: docs/{PAGE.name}")
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fit.gpu import meter, misses, proofs, speeds
 from fit.gpu.runs import EXAMPLES, FILES, QUALITY_FILE, SPLIT_FILE, examples, read
-from fit.gpu.text import prose, table
+from fit.gpu.text import prose
+from fit.markdown import table
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE, README = ROOT / "docs" / "gpu.md", ROOT / "README.md"

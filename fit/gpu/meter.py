@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fit.gpu.runs import examples, record
-from fit.gpu.text import NOTHING, gigabytes, number, table
+from fit.gpu.text import NOTHING, gigabytes, number
+from fit.markdown import table
 
 Row = dict[str, Any]
 

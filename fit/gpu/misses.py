@@ -25,7 +25,8 @@ from fit.gpu.runs import (
     record,
     slots,
 )
-from fit.gpu.text import number, prose, share, table
+from fit.gpu.text import number, prose, share
+from fit.markdown import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from bakeoff.analysis.quality import summarize_quality
 from bakeoff.units import figure_text
 from fit.gpu.runs import QUALITY_FILE, SPLIT, SPLIT_FILE, examples, first, read, record
-from fit.gpu.text import number, prose, share, shown, span, table
+from fit.gpu.text import number, prose, share, shown, span
+from fit.markdown import table
 
 if TYPE_CHECKING:
     from bakeoff.results.records import Figure

@@ -18,7 +18,8 @@ from fit.gpu.runs import (
     read,
     readings,
 )
-from fit.gpu.text import NOTHING, gigabytes, number, prose, share, shown, span, table
+from fit.gpu.text import NOTHING, gigabytes, number, prose, share, shown, span
+from fit.markdown import table
 
 if TYPE_CHECKING:
     from bakeoff.analysis.summary import CellSummary

@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING
 from bakeoff.units import figure_text, significant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from bakeoff.results.records import Figure
 
 NOTHING = "–"
 WIDTH = 120
-
-
-def table(heading: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    rows = [heading, ["---"] * len(heading), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def prose(text: str, bullet: bool = False) -> str:
