@@ -282,7 +282,7 @@ def test_a_website_is_not_taken_for_a_model_server() -> None:
         async with serving(website) as (url, _), OpenAICompatible(MODEL, url):
             pass
 
-    with pytest.raises(ModelMissing, match=r"405: <html>Welcome</html>. Check the model's name and --url"):
+    with pytest.raises(ModelMissing, match=r"405: a web page\. Check the model's name and --url"):
         run(main())
 
 
@@ -340,6 +340,16 @@ def test_what_no_header_can_carry_is_told_without_repeating_it(key: str, monkeyp
     with pytest.raises(UsageError, match="OPENAI_API_KEY holds more than a key") as caught:
         OpenAICompatible(MODEL, "http://127.0.0.1:1")
     assert "sk-" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("body", "text"), [
+    (b"<html><head><title>404 Not\n Found</title></head><body>nginx</body></html>", "a web page (404 Not Found)."),
+    (b"\n<!DOCTYPE HTML>\n<html lang='en'><TITLE lang='en'>Router &amp; more</TITLE>", "a web page (Router & more)."),
+    (b"<html><title></title>", "a web page."),
+    (b"<title>no page</title>", "<title>no page</title>."),
+])  # fmt: skip
+def test_of_a_web_page_its_title_is_told(body: bytes, text: str) -> None:
+    assert error_text(body) == text
 
 
 @pytest.mark.parametrize("before", range(270, 301, 5))

@@ -32,7 +32,7 @@ from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ModelMissi
 from bakeoff.measurement.thinking import template_opens_thinking
 from bakeoff.results.records import MemoryPart, Model
 from tests.fakes import MODEL, FakeLlamaServer, FakeServer, FakeVllm
-from tests.servers import run, serving
+from tests.servers import run, saying, serving, sized
 from tests.stand_in_llama import IN_A_STREAM
 from tests.test_engines import OfAServer
 
@@ -447,8 +447,19 @@ def test_another_model_is_missing_and_those_that_are_there_are_named() -> None:
 
 
 def test_another_kind_of_server_is_told() -> None:
-    with pytest.raises(EngineError, match=r"404.* Is that a llama-server\? For another kind write openai:tiny"):
+    with pytest.raises(EngineError, match=r"404.* Is that a llama-server\? Check --url; for another kind write"):
         attached(FakeVllm())
+
+
+def test_a_website_is_told_not_to_be_one() -> None:
+    async def main() -> None:
+        answer = saying(sized(b"<html><title>Welcome</title></html>", b"404 Not Found"))
+        async with serving(answer) as (url, _), AttachedLlama("tiny", url, opens_thinking=template_opens_thinking):
+            pass
+
+    words = r"404: a web page \(Welcome\)\. Is that a llama-server\? Check --url; for another kind write openai:tiny"
+    with pytest.raises(EngineError, match=words):
+        run(main())
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,17 @@ def test_one_unknown_field_costs_no_other() -> None:
 # Another service on the port
 
 
+@pytest.mark.parametrize("status", [b"404 Not Found", b"405 Not Allowed", b"501 Not Implemented"])
+def test_a_service_that_does_not_know_the_question_is_told_as_such(status: bytes) -> None:
+    async def main() -> None:
+        answer = saying(sized(b"<html>Welcome</html>", status))
+        async with serving(answer) as (url, _), OpenAICompatible(MODEL, url):
+            pass
+
+    with pytest.raises(ModelMissing, match=r": a web page\. Check the model's name and --url\.$"):
+        run(main())
+
+
 async def page(received: Received, writer: asyncio.StreamWriter) -> None:
     await saying(sized(b"<html>Welcome</html>"))(received, writer)
 

@@ -13,6 +13,7 @@ from bakeoff.engines.chat import Count, LlamaTimings, decoded, finished, stream_
 from bakeoff.engines.connections import Connections
 from bakeoff.engines.lookup import count_or_none, get_json, some_names, table, text_or_none
 from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
+from bakeoff.engines.wire_errors import NO_SUCH_QUESTION
 from bakeoff.errors import BrokenReply, EngineError, ModelMissing, ServerRefused, ServerUnreachable
 
 
@@ -65,17 +66,13 @@ async def ask_server(url: str, name: str) -> ServerSays:
 
     Raises as ``get_json`` does; ModelMissing where it serves another; ServerRefused where it is no llama-server.
     """
-    models = table(await get_json(f"{url}/v1/models", name="llama-server", start=_START)).get("data") or []
+    models = table(await _told(url, "/v1/models", name)).get("data") or []
     served = {str(model.get("id")): model for model in models if isinstance(model, dict)}
     found = next((known for known in served if name in _names(known)), None)
     if found is None:
         have = f"It serves: {some_names(served)}." if served else "It serves none."
         raise ModelMissing(f"The server at {url} has no model {name!r}. {have} Write llamacpp:NAME with one of these.")
-    try:
-        props = table(await get_json(f"{url}/props"))
-    except ServerRefused as error:
-        hint = f"Is that a llama-server? For another kind write openai:{name}."
-        raise ServerRefused(f"{error} {hint}", error.status) from error
+    props = table(await _told(url, "/props", name))
     meta = table(served[found].get("meta"))
     return ServerSays(
         model=found,
@@ -88,6 +85,17 @@ async def ask_server(url: str, name: str) -> ServerSays:
         parameters=count_or_none(meta.get("n_params")),
         context_trained=count_or_none(meta.get("n_ctx_train")),
     )
+
+
+async def _told(url: str, path: str, name: str) -> Any:
+    """What it says there; ServerRefused, with a hint, where it is another kind of server."""
+    try:
+        return await get_json(f"{url}{path}", name="llama-server", start=_START)
+    except ServerRefused as error:
+        if error.status not in NO_SUCH_QUESTION:
+            raise
+        hint = f"Is that a llama-server? Check --url; for another kind write openai:{name}."
+        raise ServerRefused(f"{error} {hint}", error.status) from error
 
 
 def _names(known: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from bakeoff.engines.base import Chunk, Finished, Prompt, Request, StreamEvent
 from bakeoff.engines.dialect import Dialect
 from bakeoff.engines.rate import patiently
+from bakeoff.engines.wire_errors import NO_SUCH_QUESTION
 from bakeoff.errors import BrokenReply, ModelMissing, RateLimited, ServerRefused
 
 PROBE = Request(prompt=Prompt(text="Reply with one word and nothing else: yes"), max_tokens=16, top_p=1.0)
@@ -105,7 +106,7 @@ async def _first_answer(send: Send, base: str) -> tuple[Dialect, Answer]:
         try:
             return dialect, await _answer(send, dialect)
         except ServerRefused as error:
-            if error.status in (404, 405):
+            if error.status in NO_SUCH_QUESTION:
                 raise ModelMissing(f"{error} Check the model's name and --url.") from error
             narrower = dialect.narrowed(str(error)) if error.status in _UNKNOWN_FIELD else None
             if narrower is None:

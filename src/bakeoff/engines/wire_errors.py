@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import os
+import re
 import socket
 import ssl
 
@@ -13,7 +15,10 @@ from bakeoff.errors import ServerUnreachable
 from bakeoff.units import plain_text
 
 KEY_VARIABLE = "OPENAI_API_KEY"
+NO_SUCH_QUESTION = (404, 405, 501)
+"""How a server of another kind answers: it has no such page, or not in that way."""
 _LONGEST = 300
+_TITLE = re.compile(r"<title[^>]{0,100}>([^<]{0,200})", re.IGNORECASE)
 _WRAPPINGS = 2
 """Ollama hands on the whole JSON error of its runner as the text of its own."""
 
@@ -27,7 +32,7 @@ def error_text(body: bytes) -> str:
     for _ in range(_WRAPPINGS):
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             text = _message(msgspec.json.decode(text)) or text
-    line = " ".join(plain_text(text).split())
+    line = " ".join(plain_text(_page(text) or text).split())
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if key:
         line = line.replace(key, "[key]")
@@ -35,6 +40,15 @@ def error_text(body: bytes) -> str:
         line = line[:_LONGEST] + "…"
     line = line or "(no message)"
     return line if line.endswith((".", "!", "?", "…")) else f"{line}."
+
+
+def _page(text: str) -> str | None:
+    """A web page in words, by its title; None where it is none."""
+    if not text[:15].lower().startswith(("<!doctype html", "<html")):
+        return None
+    title = _TITLE.search(text)
+    words = html.unescape(title[1]).strip() if title else ""
+    return f"a web page ({words})" if words else "a web page"
 
 
 def _message(value: object) -> str | None:
