@@ -95,8 +95,8 @@ def predicted(row: Row, fit: Processor) -> float:
     """Tokens per second."""
     weights = row.parameters * (1 + row.plain * (plain_cost() - 1))
     steps, memory, unpacked = processor_seconds(
-        row.layers, row.size, weights, row.bandwidth, row.flops, row.cores, fit
-    )  # fmt: skip
+        row.layers, row.size, weights, row.bandwidth * fit.efficiency, row.flops, row.cores, fit
+    )
     return float(1 / (steps + cornered(memory, unpacked)))
 
 

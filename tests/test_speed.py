@@ -15,12 +15,14 @@ from bakeoff.hardware.machine import Device, HostMemory
 from bakeoff.models.catalogue import find
 from bakeoff.models.recipes import tensors
 from bakeoff.models.weights import bytes_read_per_token, kv_bytes, tensor_bytes
+from bakeoff.planning.fitted import processor_fit
 from bakeoff.planning.placement import offloaded, on_devices, parts
 from bakeoff.planning.speed import (
     OVERHEAD,
     Placement,
     Work,
     bandwidth_limit_tps,
+    decode_steps,
     decode_tps,
     predict,
     prefill_tps,
@@ -170,6 +172,18 @@ def test_faster_cores_are_never_slower_and_more_threads_to_wait_for_never_faster
     now = decode_tps(TINY, on(host=host)).point
     assert decode_tps(TINY, on(host=structs.replace(host, flops=flops * more))).point >= now
     assert decode_tps(TINY, on(host=structs.replace(host, cores=cores + 1))).point <= now
+
+
+def test_a_bandwidth_that_was_measured_is_taken_as_it_is_and_a_peak_at_the_share_that_machines_reach() -> None:
+    large = work(find("r1-14b"), tensors(find("r1-14b"), "Q4_K_M"))
+
+    def seconds_of_reading(measured: bool) -> float:
+        host = structs.replace(HOST, measured=measured)
+        steps = dict(decode_steps(large, Placement(devices=(), host=host), 0, "llamacpp"))
+        return max(span.point for span in steps.values())
+
+    longer = seconds_of_reading(measured=False) / seconds_of_reading(measured=True)
+    assert 1.2 < longer <= 1 / processor_fit().efficiency
 
 
 def test_a_type_that_is_not_repacked_costs_a_processor_more_than_its_bytes() -> None:

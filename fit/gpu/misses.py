@@ -262,11 +262,15 @@ def split() -> str:
     before = first()[examples()[-1].name, SPLIT, "40", "decode_tps"]
     assert before.predicted is not None
     now = {layers: _decode_now(cell) for layers, cell in cells.items()}
-    told = " and ".join(f"{number(tps)} with {layers}" for layers, tps in now.items())
+    told = " and ".join(
+        f"{number(tps)} with {layers} ({share(tps / rate(cells[layers]) - 1, signed=True)})"
+        for layers, tps in now.items()
+    )
     said.append(
         f"""The planner took the share of its memory's *peak* that a processor reaches in published rows, and reckoned
         the host by that. But here its memory had been measured, and what is measured is sustained already: the share
-        was taken twice. That is general, so the planner now takes a measured bandwidth as it is, and says {told}. In
+        was taken twice. That is general, so the planner now takes a measured bandwidth as it is, and would have said
+        {told}. In
         the first run, with the bandwidth assumed, 40 layers were predicted at {number(before.predicted[1])} and
         measured at {number(before.measured.point)}. The prompt's rate is left as it is: llama.cpp maps the file, and
         what is mapped is not pinned, so that the driver copies it more slowly over PCIe. Whether that is why was not

@@ -96,11 +96,14 @@ class Processor(Struct, frozen=True, kw_only=True):
 
 
 def processor_seconds(
-    layers: Any, size: Any, weights: Any, bandwidth: Any, flops: Any, cores: Any, fit: Processor
+    layers: Any, size: Any, weights: Any, sustained: Any, flops: Any, cores: Any, fit: Processor
 ) -> tuple[Any, Any, Any]:
-    """Seconds per token of a processor that reads ``size`` bytes: steps, memory, and unpacking of so many weights."""
+    """Seconds per token of a processor that reads ``size`` bytes: steps, memory, and unpacking of so many weights.
+
+    ``sustained`` is the bandwidth that programs reach: measured, or ``fit.efficiency`` of the peak.
+    """
     steps = layers * NODES * (fit.node_s + fit.thread_s * cores)
-    return steps, size / (bandwidth * fit.efficiency), weights * fit.operations_per_weight / flops
+    return steps, size / sustained, weights * fit.operations_per_weight / flops
 
 
 def cornered(a: Any, b: Any, corner: float = CORNER) -> Any:

@@ -170,7 +170,7 @@ def decode_steps(asked: Work, placed: Placement, depth: int, engine: Engine) -> 
         if part.device is None:
             width = numbers()["processor"]["log_width"] + extra
             steps, memory, unpacking = _on_processor(asked, placed.host, part, cached)
-            name = f"at {processor_fit().efficiency:.0%} of the host's bandwidth, or as fast as its cores unpack"
+            name = f"at {share_reached(placed.host):.0%} of the host's bandwidth, or as fast as its cores unpack"
             found.append((f"steps of {part.layers:.3g} layers on the processor", Span.around(steps, width)))
             found.append((f"reading {name}", Span.around(cornered(memory, unpacking), width)))
             continue
@@ -195,6 +195,11 @@ def _decode_span(asked: Work, placed: Placement, depth: int, engine: Engine) -> 
     return total
 
 
+def share_reached(host: HostMemory) -> float:
+    """Of the host's bandwidth what decode reaches: a part of its memory's peak, all of what was measured to be."""
+    return 1.0 if host.measured else processor_fit().efficiency
+
+
 def _on_processor(asked: Work, host: HostMemory, part: Part, cached: float) -> tuple[float, float, float]:
     """Seconds of the processor's part of a token: steps, memory, unpacking."""
     own = numbers()["processor"]
@@ -204,7 +209,7 @@ def _on_processor(asked: Work, host: HostMemory, part: Part, cached: float) -> t
         part.layers,
         part.read_bytes + cached * part.share,
         weights,
-        part.bandwidth,
+        part.bandwidth * share_reached(host),
         flops,
         host.cores or max(1, round(flops / USUAL_CORE)),
         processor_fit(),
@@ -236,7 +241,7 @@ def _host_prefill(asked: Work, placed: Placement, part: Part, tokens: int, extra
     rate = host.flops * PROCESSOR_SHARE if host.flops else PROCESSOR_OPERATIONS
     computing = _operations(asked, part.share, tokens, None) / rate
     # A short prompt still reads all weights once.
-    computing = max(computing, part.read_bytes / (part.bandwidth * processor_fit().efficiency))
+    computing = max(computing, part.read_bytes / (part.bandwidth * share_reached(placed.host)))
     here = Span.around(computing, math.log(PROCESSOR_PREFILL_FACTOR) + extra)
     device = placed.devices[0] if placed.devices else None
     if device is None or tokens < STREAMED_FROM:
