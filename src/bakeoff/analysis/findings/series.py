@@ -174,7 +174,8 @@ def _trend(series: Series) -> str | None:
     middle = statistics.median(series.values)
     if not series.matters(trend.change * middle, middle):
         return None
-    return f"{series.name} time became {_longer(1 + trend.change)} from the first to the last of {len(series.values)} trials"
+    change = _longer(1 + trend.change)
+    return f"{series.name} time became {change} from the first to the last of {len(series.values)} trials"
 
 
 def _moved(before: Sequence[Trial], after: Sequence[Trial]) -> str | None:
