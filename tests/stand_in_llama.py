@@ -25,6 +25,10 @@ DYING_WORDS = {
     "cudaMalloc failed: out of memory\nalloc_tensor_range: failed to allocate CUDA0 buffer of size 4617397248\n",
     "unknown architecture": "error loading model: error loading model architecture: "
     "unknown model architecture: 'fromthefuture'\n",
+    "no vocabulary": "0.00.104.174 E llama_model_load: error loading model: error loading model vocabulary: "
+    "key not found in model: tokenizer.ggml.model\n0.00.167.235 E srv    load_model: failed to load model\n"
+    "0.00.167.241 I srv    operator(): operator(): cleaning up before exit...\n"
+    "0.00.173.111 E srv  llama_server: exiting due to model loading error\n",
     "missing library": "llama-server: error while loading shared libraries: libcudart.so.12: "
     "cannot open shared object file: No such file or directory\n",
     "unknown option": "error: invalid argument: --parallel\n",

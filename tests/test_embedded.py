@@ -80,6 +80,23 @@ def test_a_child_that_dies_while_it_loads_is_told_with_the_reason_in_its_log(mon
     assert children() == []
 
 
+def test_a_child_without_enough_memory_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    child_runs(
+        monkeypatch,
+        """if True:
+        import sys
+        sys.stdin.readline()
+        sys.stderr.write("0.01 E ggml: insufficient memory (attempted to allocate 197758.12 MB)\\n")
+        print('{"error": "Failed to init server"}', flush=True)
+    """,
+    )
+    words = (
+        r"Failed to init server \(insufficient memory .* MB\)\)\. Lower --context or --gpu-layers, or take a smaller"
+    )
+    with pytest.raises(EngineError, match=words):
+        run(enter(engine_for(Path("model.gguf"))))
+
+
 def test_a_child_that_cannot_load_is_told_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
     child_runs(
         monkeypatch,

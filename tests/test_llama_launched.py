@@ -175,7 +175,11 @@ def test_two_at_once_are_two(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("out of memory", r"cudaMalloc failed: out of memory\. Lower --gpu-layers or --context\."),
+        ("out of memory", r"cudaMalloc failed: out of memory\. Lower --context or --gpu-layers, or take a smaller q"),
+        (
+            "no vocabulary",
+            r"error loading model vocabulary: key not found in model: .*\. Get the file again, or update",
+        ),
         ("unknown architecture", r"unknown model architecture: 'fromthefuture'\. .*older than the model"),
         ("missing library", r"libcudart\.so\.12: cannot open shared object file.*\. A library .* --program"),
         ("unknown option", r"invalid argument: --parallel\. .* update llama\.cpp"),

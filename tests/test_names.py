@@ -122,11 +122,13 @@ def test_what_an_engine_does_not_have_is_told_with_where_it_is(
         ("ollama", "deepseek-ai/deepseek-r1-distill-llama-70b", "vllm:r1-70b@BF16"),
         ("ollama", "DeepSeek-R1-Distill-Qwen-14B-Q6_K.gguf", "llamacpp:r1-14b@Q6_K"),
         ("llamacpp", "deepseek-r1:8b-0528-qwen3-q4_K_M", "ollama:r1-0528-qwen3-8b@Q4_K_M"),
+        ("llamacpp", "deepseek-r1:7b", "It looks like Ollama's: ollama:deepseek-r1:7b."),
+        ("llamacpp", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "vllm:r1-7b@BF16"),
     ],
 )
 def test_another_engines_name_is_recognised(engine: str, name: str, subject: str) -> None:
     assert subject in elsewhere(engine, name)
-    assert elsewhere(subject.partition(":")[0], name) == ""
+    assert elsewhere(re.search(r"\b(ollama|vllm|mlx|llamacpp):", subject)[1], name) == ""  # type: ignore[index]
     assert elsewhere(engine, "something-else") == ""
 
 

@@ -25,7 +25,7 @@ from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.child import ChildConfig, ChildReply
 from bakeoff.engines.connections import Connections
 from bakeoff.engines.gpu_choice import gpu_environment
-from bakeoff.engines.llama_log import Loaded, layers_text, placement_settings, read_load
+from bakeoff.engines.llama_log import CAUSES, Loaded, layers_text, placement_settings, read_load
 from bakeoff.engines.llama_server import ENDING_S, is_going, stream_llama
 from bakeoff.engines.page_cache import drop_page_cache
 from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ServerSilent
@@ -114,11 +114,11 @@ class EmbeddedLlama:
         except (BrokenPipeError, ConnectionResetError):
             line = b""
         if not line:
-            raise EngineCrashed(f"The llama.cpp engine ended while it loaded {self._path.name}{self._reason()}.")
+            raise EngineCrashed(f"The llama.cpp engine ended while it loaded {self._path.name}{self._reason()}")
         self._reply = msgspec.json.decode(line, type=ChildReply)
         if self._reply.error:
             words = self._reply.error.rstrip(".")
-            raise EngineError(f"llama.cpp cannot load {self._path.name}: {words}{self._reason()}.")
+            raise EngineError(f"llama.cpp cannot load {self._path.name}: {words}{self._reason()}")
         self._connections = Connections(self._reply.url)
         self._start = Start(ready_s=(now_ns() - began_ns) / 1e9, page_cache=page_cache)
         self._loaded = read_load(self._log_text())
@@ -130,11 +130,16 @@ class EmbeddedLlama:
             )
 
     def _reason(self) -> str:
-        """What the log says went wrong: its first line of level E, else the first that speaks of an error."""
-        lines = self._log_text().splitlines()
+        """What the log says went wrong, for the end of a sentence, and what to do where that is known.
+
+        Its first line of level E, else the first that speaks of an error.
+        """
+        text = self._log_text()
+        lines = text.splitlines()
         told = [line for line in lines if _ERROR_LINE.match(line)]
         told = told or [line for line in lines if "error" in line.lower() or "failed" in line.lower()]
-        return f" ({plain_text(told[0]).split(': ', 1)[-1].strip()[:200]})" if told else ""
+        advice = next((f" {cause.advice}" for cause in CAUSES if cause.sign.lower() in text.lower()), "")
+        return f" ({plain_text(told[0]).split(': ', 1)[-1].strip()[:200]}).{advice}" if told else "."
 
     def _log_text(self) -> str:
         """The end of what it wrote."""
@@ -200,7 +205,7 @@ class EmbeddedLlama:
             if self._child is not None and await _has_ended(self._child, self._reply.url):
                 raise EngineCrashed(
                     f"The llama.cpp engine ended by itself (status {self._child.returncode}) while it was "
-                    f"answering{self._reason()}."
+                    f"answering{self._reason()}"
                 ) from error
             raise
 

@@ -139,7 +139,11 @@ class Launched:
             line = next((line for line in lines if cause.sign.lower() in line.lower()), None)
             if line is not None:
                 return f": {line[:200]}. {cause.advice}"
-        return f": {' | '.join(lines[-_SHOWN_LINES:])[:400]}." if lines else ", and said nothing."
+        return (
+            f": {' | '.join(lines[-_SHOWN_LINES:])[:400]}."
+            if lines
+            else ", and said nothing: is that the right program?"
+        )
 
     async def ended(self, within_s: float = 0.5) -> bool:
         """Whether it has ended, or does within a moment of closing its connections."""

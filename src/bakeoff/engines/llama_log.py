@@ -17,25 +17,27 @@ _WHAT = {"model": "weights", "KV": "kv_cache", "RS": "state", "compute": "comput
 _MIB = 2**20
 _IGNORED = "--gpu-layers option will be ignored"
 
-_LESS = "Lower --gpu-layers or --context."
+_LESS = "Lower --context or --gpu-layers, or take a smaller quantization."
 _LIBRARY = (
     "A library that this llama-server was built with is not here: install it (of CUDA: the runtime libraries of "
     "that version), or name another build with --program."
 )
 CAUSES = (
     Cause("out of memory", _LESS),
+    Cause("insufficient memory", _LESS),
     Cause("unable to allocate", _LESS),
     Cause("failed to allocate buffer", _LESS),
     Cause("failed to allocate compute", _LESS),
     Cause("couldn't bind", "Another program took the port in that moment: run again."),
-    Cause("unknown model architecture", "This llama-server is older than the model: update llama.cpp."),
-    Cause("unknown pre-tokenizer type", "This llama-server is older than the model: update llama.cpp."),
+    Cause("unknown model architecture", "This llama.cpp is older than the model: update it."),
+    Cause("unknown pre-tokenizer type", "This llama.cpp is older than the model: update it."),
     Cause("not within the file bounds", "The file is not whole: get it again."),
     Cause("cannot open shared object file", _LIBRARY),
     Cause("Library not loaded", _LIBRARY),
     Cause("CUDA driver version is insufficient", "Update the NVIDIA driver."),
     Cause("no kernel image is available", "This llama-server was built for other GPUs: name another with --program."),
     Cause("error: invalid argument", "This llama-server does not know that option: update llama.cpp."),
+    Cause("error loading model", "Get the file again, or update llama.cpp."),
 )
 """The likely failures, as llama.cpp and the loader of programs word them; the first that is found counts."""
 

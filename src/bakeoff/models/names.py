@@ -183,6 +183,8 @@ def elsewhere(engine: str, name: str) -> str:
                 file = (known.file or "").rpartition("/")[2]
                 if other != engine and wanted in (known.name.lower(), file.lower()):
                     return f"It is the name that {other} has for it: {known.subject}."
+    if engine != "ollama" and ":" in name and "/" not in name:
+        return f"It looks like Ollama's: ollama:{_short(name)}."
     return ""
 
 
@@ -193,8 +195,7 @@ def _check_as_it_is(engine: str, model: str, quant: str | None) -> None:
             f"write the name that the engine has for it. Short names: {', '.join(_NAMES)}."
         )
     if engine in ("vllm", "mlx") and ":" in model and "/" not in model:
-        hint = elsewhere(engine, model) or f"It looks like Ollama's: ollama:{_short(model)}."
-        raise UsageError(f"{_short(model)} is no Hugging Face repository and no folder. {hint}")
+        raise UsageError(f"{_short(model)} is no Hugging Face repository and no folder. {elsewhere(engine, model)}")
 
 
 def _known(model: str) -> Architecture | None:

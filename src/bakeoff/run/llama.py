@@ -112,7 +112,8 @@ def _weights(subject: SubjectText, options: EngineOptions, progress: Progress) -
             raise UsageError(f"SmolLM2 comes as it is: leave @{subject.quant} out.")
         path = smollm2_file()
     if path is not None and not path.is_file():
-        raise FileError(f"There is no file {path}. Name a GGUF file, smollm2, or r1-1.5b@q4_K_M --synthetic.")
+        hint = elsewhere("llamacpp", subject.model) or "Name a GGUF file, smollm2, or r1-1.5b@q4_K_M --synthetic."
+        raise FileError(f"There is no file {path}. {hint}")
     if options.synthetic:
         return _synthetic(subject, path, options, progress)
     if path is None:
