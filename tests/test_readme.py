@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from importlib.util import find_spec
@@ -41,6 +42,18 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_readme_has_commands() -> None:
     assert len(COMMANDS) > 5
     assert all(command.startswith("bakeoff ") for command in COMMANDS)
+
+
+def test_what_the_readme_says_of_the_articles_claims_is_what_verify_finds(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert here
+    assert main(["verify", "--json"]) == 0
+    claims = json.loads(capsys.readouterr().out)["claims"]
+    impossible = sum(claim["verdict"] == "impossible" for claim in claims)
+    text = " ".join(README.split())
+    assert f"an article's {len(claims)} claims" in text
+    assert f"of the article that Bakeoff grew from, {impossible} cannot be" in text
 
 
 @pytest.mark.parametrize("command", COMMANDS)
