@@ -118,6 +118,12 @@ def test_many_streams_on_nvidia_take_vllm_in_its_own_format(capsys: pytest.Captu
     assert "vllm_for_many" in found["rules"]
 
 
+def test_the_context_is_called_as_plan_calls_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+    needed, called = (document(capsys, "--on", "rtx-4090", name, "64k") for name in ("--need-context", "--context"))
+    assert needed == called
+    assert needed != document(capsys, "--on", "rtx-4090")
+
+
 def test_many_streams_on_a_mac_take_llama_cpp_with_a_cache_for_each(capsys: pytest.CaptureFixture[str]) -> None:
     found = document(capsys, "r1-7b", "--on", "m3-max-48gb", "--concurrency", "8", "--need-context", "2k")
     assert choice(found)[3] == "llamacpp"

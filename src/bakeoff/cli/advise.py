@@ -29,8 +29,8 @@ _LOAD = ("calls_per_day", "tokens_in", "tokens_out", "api", "api_input_price", "
               help="Not this machine but rtx-4090, m3-max-48gb, …; between several, the best of them.")  # fmt: skip
 @click.option("--need-tps", type=click.FloatRange(0.01, 100_000), metavar="N",
               help="Tokens per second that you need.  [default: 10]")  # fmt: skip
-@click.option("--need-context", type=Tokens(), default=CONTEXT, show_default=True, metavar="N",
-              help="Context that you need, such as 32k.")  # fmt: skip
+@click.option("--need-context", "--context", "need_context", type=Tokens(), default=CONTEXT, show_default=True,
+              metavar="N", help="Context that you need, such as 32k.")  # fmt: skip
 @click.option("--concurrency", type=click.IntRange(1, 1024), default=1, show_default=True, help="Streams at once.")
 @click.option("--calls-per-day", metavar=_RANGE, help="Your load, to hold an API against the hardware.")
 @click.option("--tokens-in", metavar=_RANGE, help="Tokens of a prompt.")
