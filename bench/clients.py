@@ -140,7 +140,8 @@ class Bakeoff:
         self._connection = await Connection.open(self._url, kernel_time=self._kernel_time)
 
     async def stream(self, path: str, log: Log) -> None:
-        from bakeoff.engines.transport import HttpRequest, Message
+        from bakeoff.engines.reply import Message
+        from bakeoff.engines.transport import HttpRequest
 
         async for event in self._connection.exchange(HttpRequest(path, BODY), messages="sse"):
             if isinstance(event, Message) and event.data.startswith(b"{"):

@@ -9,7 +9,8 @@ import pytest
 
 from bakeoff.engines import connections
 from bakeoff.engines.connections import FRESH_NS, IDLE_NS, STAYED_NS, Connections
-from bakeoff.engines.transport import Connection, Ended, HttpRequest
+from bakeoff.engines.reply import Ended
+from bakeoff.engines.transport import Connection, HttpRequest
 from bakeoff.errors import ServerUnreachable
 from tests.servers import Received, chunked, run, serving
 

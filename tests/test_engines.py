@@ -20,8 +20,8 @@ from bakeoff.engines.lookup import get_json
 from bakeoff.engines.ollama import Ollama
 from bakeoff.engines.openai import OpenAICompatible
 from bakeoff.engines.options import EngineOptions
+from bakeoff.engines.reply import Timeouts
 from bakeoff.engines.scripted import Script, Scripted
-from bakeoff.engines.transport import Timeouts
 from bakeoff.engines.wire_errors import error_text
 from bakeoff.errors import ModelMissing, ServerRefused, ServerSilent, ServerUnreachable, UsageError
 from tests.fake_ollama import FakeOllama

@@ -27,7 +27,7 @@ from bakeoff.engines.llama_server import quant_named
 from bakeoff.engines.lookup import get_json
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.page_cache import drop_page_cache
-from bakeoff.engines.transport import Timeouts
+from bakeoff.engines.reply import Timeouts
 from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ModelMissing, ServerSilent, UsageError
 from bakeoff.measurement.thinking import template_opens_thinking
 from bakeoff.results.records import MemoryPart, Model

@@ -15,8 +15,8 @@ from bakeoff.analysis.load import load_summary
 from bakeoff.clock import WallClock, now_ns
 from bakeoff.engines.base import Connecting, Request, StreamEvent
 from bakeoff.engines.invented import InventedTime
+from bakeoff.engines.reply import HELD_S
 from bakeoff.engines.scripted import Script, Scripted, Turn
-from bakeoff.engines.transport import HELD_S
 from bakeoff.errors import EngineCrashed, EngineError, ServerRefused
 from bakeoff.measurement.load_metrics import CUT, steady_part
 from bakeoff.results.records import Trial, Window

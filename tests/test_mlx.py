@@ -23,8 +23,8 @@ from bakeoff.engines.base import Chunk, Description, Prompt, Request, StreamEven
 from bakeoff.engines.contract import EngineContract, Stage, chunks_of, finished_of, request
 from bakeoff.engines.mlx import Mlx
 from bakeoff.engines.options import EngineOptions
+from bakeoff.engines.reply import Timeouts
 from bakeoff.engines.subjects import parse_subject
-from bakeoff.engines.transport import Timeouts
 from bakeoff.errors import EngineCrashed, EngineError, EngineMissing, ModelMissing, UsageError
 from bakeoff.run.contestants import contestant
 from tests import stand_in_mlx

@@ -12,8 +12,9 @@ import trustme
 
 from bakeoff.engines import wires
 from bakeoff.engines.framing import FramingName
+from bakeoff.engines.reply import Ended, Message, Timeouts
 from bakeoff.engines.stamping import may_stamp
-from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent, Timeouts
+from bakeoff.engines.transport import Connection, HttpRequest, Sent
 from bakeoff.errors import BakeoffError, BrokenReply, ServerRefused, ServerSilent, ServerUnreachable
 from tests.servers import HEAD, Answer, Loops, Received, chunked, run, saying, serving, sized
 
@@ -220,7 +221,7 @@ def test_tls_is_spoken_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_step_of_the_real_time_clock_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     offsets = iter([1_000_000_000, 1_005_000_000])
-    monkeypatch.setattr("bakeoff.engines.transport.realtime_offset_ns", lambda: next(offsets))
+    monkeypatch.setattr("bakeoff.engines.reply.realtime_offset_ns", lambda: next(offsets))
     items = run(ask(saying(chunked(b"data: a\n\n"))))
     assert isinstance(items[-1], Ended)
     assert items[-1].clock_step_ns == 5_000_000

@@ -20,8 +20,8 @@ from bakeoff.engines import transport
 from bakeoff.engines.base import Counting, Description, Engine, Finished, Prompt, Request
 from bakeoff.engines.contract import EngineContract, Stage, finished_of, request
 from bakeoff.engines.options import EngineOptions
+from bakeoff.engines.reply import Timeouts
 from bakeoff.engines.subjects import parse_subject
-from bakeoff.engines.transport import Timeouts
 from bakeoff.engines.vllm import Vllm
 from bakeoff.engines.vllm_serve import KV_SPACE, Served, environment, flags, read_load, refused_flags
 from bakeoff.errors import (

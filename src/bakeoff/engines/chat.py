@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bakeoff.engines.base import Begun, Chunk, Finished, StreamEvent
-from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
+from bakeoff.engines.reply import Ended, Message
+from bakeoff.engines.transport import Connection, HttpRequest, Sent
 from bakeoff.engines.wire_errors import error_text
 from bakeoff.errors import BrokenReply, ServerRefused
 from bakeoff.results.records import EngineTimings, Usage

@@ -12,7 +12,8 @@ from bakeoff.engines.base import Begun, Chunk, Request, StreamEvent
 from bakeoff.engines.chat import Count, LlamaTimings, decoded, finished, stream_chat
 from bakeoff.engines.connections import Connections
 from bakeoff.engines.lookup import count_or_none, get_json, some_names, table, text_or_none
-from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
+from bakeoff.engines.reply import Ended, Message
+from bakeoff.engines.transport import Connection, HttpRequest, Sent
 from bakeoff.engines.wire_errors import NO_SUCH_QUESTION
 from bakeoff.errors import BrokenReply, EngineError, ModelMissing, ServerRefused, ServerUnreachable
 

@@ -27,7 +27,7 @@ from bakeoff.engines.chat import Count
 from bakeoff.engines.launch import Cause
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.piped import Piped
-from bakeoff.engines.transport import Timeouts
+from bakeoff.engines.reply import Timeouts
 from bakeoff.errors import (
     BrokenReply,
     EngineCrashed,

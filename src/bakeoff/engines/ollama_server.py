@@ -11,7 +11,8 @@ from msgspec import Struct
 from bakeoff.engines.chat import Count, decoded
 from bakeoff.engines.lookup import count_or_none, get_json, table, text_or_none
 from bakeoff.engines.ollama_stream import KEEP_ALIVE
-from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent, Timeouts
+from bakeoff.engines.reply import Ended, Message, Timeouts
+from bakeoff.engines.transport import Connection, HttpRequest, Sent
 from bakeoff.errors import BrokenReply, ServerRefused
 from bakeoff.models.names import EngineName
 from bakeoff.units import plain_text

@@ -17,7 +17,8 @@ from bakeoff.engines.base import Begun, Chunk, Request, StreamEvent
 from bakeoff.engines.chat import Count, decoded, finished
 from bakeoff.engines.llama_server import chat_messages, nucleus
 from bakeoff.engines.options import EngineOptions
-from bakeoff.engines.transport import Connection, Ended, HttpRequest, Message, Sent
+from bakeoff.engines.reply import Ended, Message
+from bakeoff.engines.transport import Connection, HttpRequest, Sent
 from bakeoff.results.records import EngineTimings, Usage
 
 KEEP_ALIVE = "5m"

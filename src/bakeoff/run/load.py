@@ -23,7 +23,7 @@ from msgspec import Struct, structs
 
 from bakeoff.clock import Clock, WallClock, cpu_s, utc_now
 from bakeoff.engines.base import Connecting, Engine, KeepsTime
-from bakeoff.engines.transport import HELD_S
+from bakeoff.engines.reply import HELD_S
 from bakeoff.errors import EngineCrashed, EngineError
 from bakeoff.measurement.load_metrics import CUT, steady
 from bakeoff.results.records import Purpose, Trial, Window
