@@ -10,7 +10,7 @@ from msgspec import structs
 
 from bakeoff.engines.base import Engine, Prompt, Request
 from bakeoff.engines.llama_attached import AttachedLlama
-from bakeoff.engines.mlx import _message
+from bakeoff.engines.mlx_lines import as_message
 from bakeoff.engines.ollama import Ollama
 from bakeoff.engines.openai import OpenAICompatible
 from bakeoff.engines.options import EngineOptions
@@ -84,9 +84,9 @@ def test_an_answer_may_end_where_the_model_ends_it(
 
 
 def test_the_child_of_mlx_is_told_the_same() -> None:
-    message = _message(1, ANSWER)
+    message = as_message(1, ANSWER)
     assert (message["temperature"], message["top_p"], message["ignore_eos"]) == (0.6, 0.95, False)
-    assert _message(1, structs.replace(ANSWER, to_the_limit=True))["ignore_eos"] is True
+    assert as_message(1, structs.replace(ANSWER, to_the_limit=True))["ignore_eos"] is True
 
 
 def test_no_system_message_is_sent() -> None:

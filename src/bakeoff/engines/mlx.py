@@ -15,16 +15,15 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import msgspec
-from msgspec import Struct
 
 from bakeoff.clock import now_ns
 from bakeoff.engines import mlx_child
-from bakeoff.engines.base import Begun, Capabilities, Chunk, Description, Finished, Request, StreamEvent
-from bakeoff.engines.chat import Count
+from bakeoff.engines.base import Begun, Capabilities, Chunk, Description, Request, StreamEvent
 from bakeoff.engines.launch import Cause
+from bakeoff.engines.mlx_lines import About, Line, as_finished, as_message, decode_line
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.piped import Piped
 from bakeoff.engines.reply import Timeouts
@@ -37,7 +36,7 @@ from bakeoff.errors import (
     ServerRefused,
     ServerSilent,
 )
-from bakeoff.results.records import EngineTimings, MemoryPart, Model, Start, Usage
+from bakeoff.results.records import MemoryPart, Model, Start
 from bakeoff.units import plain_text
 
 PYTHON_VARIABLE = "BAKEOFF_MLX_PYTHON"
@@ -48,57 +47,6 @@ CAUSES = (
     Cause("out of memory", "Take a smaller quantization, or a shorter prompt."),
 )
 _HALF = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
-
-
-class _About(Struct):
-    version: str
-    mlx: str
-    download_s: float
-    load_s: float
-    gpu: bool
-    exact_length: bool
-    chat_template: bool
-    dtype: str
-    opens_thinking: bool | None = None
-    device: str | None = None
-    wired_limit_bytes: Count | None = None
-    size_bytes: Count | None = None
-    parameters: Count | None = None
-    revision: str | None = None
-    bits: Count | None = None
-    group_size: Count | None = None
-    architecture: str | None = None
-    context_trained: Count | None = None
-
-
-class _Done(Struct):
-    generation_tokens: Count
-    prompt_tokens: Count
-    prompt_tps: float
-    generation_tps: float
-    peak_memory: float
-    finish_reason: str | None = None
-
-
-class _Line(Struct):
-    id: int | None = None
-    at: int = 0
-    n: Count = 0
-    text: str = ""
-    done: _Done | None = None
-    cancelled: bool = False
-    ready: _About | None = None
-    clock: int | None = None
-    error: str | None = None
-    kind: str | None = None
-
-    @property
-    def last(self) -> bool:
-        """Whether nothing more comes of its request."""
-        return self.done is not None or self.cancelled or self.error is not None
-
-
-_decode = msgspec.json.Decoder(_Line).decode
 
 
 class Mlx:
@@ -117,7 +65,7 @@ class Mlx:
         self._digest = digest
         self._options = options
         self._child: Piped | None = None
-        self._about: _About | None = None
+        self._about: About | None = None
         self._ready_s = 0.0
         self._requests = 0
         self._unfinished: int | None = None
@@ -159,7 +107,7 @@ class Mlx:
         self._ready_s = (now_ns() - began_ns) / 1e9 - line.ready.download_s
         await self._check_clock()
 
-    def _no_start(self, python: str, line: _Line) -> EngineError:
+    def _no_start(self, python: str, line: Line) -> EngineError:
         words = plain_text(" ".join((line.error or "").split()))[:300].rstrip(".")
         match line.kind:
             case "engine":
@@ -180,7 +128,7 @@ class Mlx:
         if at_ns is None or not before <= at_ns <= now_ns():
             raise EngineError("The Python of the MLX engine has a clock of its own: use Python 3.10 or newer for it.")
 
-    async def _next(self, within_s: float) -> _Line:
+    async def _next(self, within_s: float) -> Line:
         """The child's next line. Raises EngineCrashed, ServerSilent, BrokenReply."""
         child = self._child
         assert child is not None
@@ -193,7 +141,7 @@ class Mlx:
             doing = "while it was answering" if self._about else f"while it loaded {self._name}"
             raise EngineCrashed(f"The MLX engine ended by itself (status {child.status}) {doing}{child.reason()}")
         try:
-            return _decode(data)
+            return decode_line(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BrokenReply("The MLX engine's child sent something that is not its protocol.") from error
 
@@ -253,7 +201,7 @@ class Mlx:
             self._requests += 1
             self._unfinished = number = self._requests
             begun_ns = now_ns()  # before, not after: the child may date its first token before we run again
-            child.send(_message(number, request))
+            child.send(as_message(number, request))
             await child.sent()
             yield Begun(begun_ns)
             async for event in self._events(number):
@@ -283,42 +231,10 @@ class Mlx:
             if line.error is not None:
                 raise ServerRefused(f"The MLX engine broke off with an error: {plain_text(line.error)[:300]}")
             if line.done is not None:
-                yield _finished(line.at, line.done)
+                yield as_finished(line.at, line.done)
                 return
             if line.text:
                 yield Chunk(line.at, line.text, "", line.n)
-
-
-def _message(number: int, request: Request) -> dict[str, Any]:
-    prompt = request.prompt
-    system = [{"role": "system", "content": prompt.system}] if prompt.system else []
-    return {
-        "id": number,
-        "ids": prompt.token_ids,
-        "messages": [*system, {"role": "user", "content": prompt.text or ""}],
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "seed": request.seed,
-        "ignore_eos": request.to_the_limit,
-    }
-
-
-def _finished(at_ns: int, done: _Done) -> Finished:
-    """mlx_lm's rates as times: it divides all n tokens by the n − 1 intervals from the first one on."""
-    several = done.generation_tokens > 1 and done.generation_tps > 0
-    return Finished(
-        at_ns=at_ns,
-        finish=done.finish_reason,
-        usage=Usage(prompt_tokens=done.prompt_tokens, cached_tokens=0, output_tokens=done.generation_tokens),
-        timings=EngineTimings(
-            prefill_tokens=done.prompt_tokens,
-            prefill_s=done.prompt_tokens / done.prompt_tps if done.prompt_tps > 0 else None,
-            decode_s=done.generation_tokens / done.generation_tps if several else None,
-            peak_memory_bytes=round(done.peak_memory * 1e9),
-        ),
-        clock="engine",
-    )
 
 
 def _python(program: str | None) -> str:
