@@ -28,6 +28,7 @@ from bakeoff.measurement.thinking import template_opens_thinking
 from bakeoff.models.smollm2 import smollm2_file
 from bakeoff.results.records import Model
 from tests.servers import run
+from tests.split_gguf import cut
 
 PROGRAM = os.environ.get("LLAMA_SERVER") or shutil.which("llama-server") or ""
 pytestmark = [
@@ -101,12 +102,36 @@ def test_it_says_what_it_is_how_it_came_up_and_where_its_model_went() -> None:
     assert not psutil.pid_exists(about.pids[0])
 
 
+def test_a_model_in_several_files_is_loaded_whichever_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, _, last = cut(smollm2_file(), tmp_path, 3)
+    arguments = [
+        "--program",
+        PROGRAM,
+        "--runs",
+        "2",
+        "--max-tokens",
+        "8",
+        "--prompt",
+        "Count.",
+        "--no-anchors",
+        "--json",
+    ]
+    assert main(["run", f"llamacpp:{last}", *arguments]) == 0
+    (cell,) = json.loads(capsys.readouterr().out)["cells"]
+    assert cell["trials"] == {"ok": 2, "failed": 0, "truncated": 0}
+    weights = next(part for part in cell["engine_memory"] if part["what"] == "weights")
+    assert weights["bytes"] > 90_000_000  # of 98 MB of file
+
+
 def test_a_running_server_tells_the_same_and_is_left_running() -> None:
     async def scene() -> Description:
         async with engine(parallel=2) as running:
             async with AttachedLlama(running._alias, running._url, opens_thinking=template_opens_thinking) as there:
                 about = there.describe()
-            assert psutil.pid_exists(running.describe().pids[0])
+            assert about.pids == running.describe().pids
+            assert psutil.pid_exists(about.pids[0])
             return about
 
     about = run(scene())
