@@ -91,9 +91,11 @@ def test_the_screen_answers_in_80_columns(arguments: list[str], capsys: pytest.C
         (["r1-7b", "--on", "rtx-4909"], "Did you mean RTX 4090"),
         (["r1-7b", "--budget", "50"], "The cheapest is rtx-5070"),
         (["r1-7b", "--budget", "5000", "--price", "rtx-4090"], "is not a price"),
+        (["r1-7b", "--budget", "5000", "--price", "rtx-4090=2,19"], "is not a price"),
         (["r1-7b", "--price", "rtx-4090=1"], "--price is for --budget"),
         (["r1-7b", "--host-memory", "32"], "add --on"),
         (["r1-7b", "--context", "0"], "not a number of tokens"),
+        (["r1-7b", "--context", "1,6k"], "not a number of tokens"),
         (["r1-7b", "--engine", "vllm", "--kv-type", "q8_0", "--on", "rtx-4090"], "vLLM has no Q8_0 cache"),
     ],
 )

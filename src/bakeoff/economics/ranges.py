@@ -10,14 +10,13 @@ from itertools import product
 from msgspec import Struct
 
 from bakeoff.errors import UsageError
-from bakeoff.units import plain_text
+from bakeoff.units import NUMBER, plain_text
 
 MOST_RANGED = 12
 """Inputs that may be ranges at once: 4,096 corners."""
 SMALLEST = 1e-6
 """No amount, rate or number is smaller, unless it is 0."""
-_NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)"
-_RANGE = re.compile(rf"({_NUMBER})\s*(?:(?:-|–|—|\.\.|to)\s*({_NUMBER}))?")
+_RANGE = re.compile(rf"([+-]?{NUMBER})\s*(?:(?:-|–|—|\.\.|to)\s*([+-]?{NUMBER}))?")
 
 
 class Range(Struct, frozen=True):

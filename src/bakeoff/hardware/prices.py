@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable
 from importlib import resources
 
@@ -11,6 +12,7 @@ from msgspec import Struct
 from bakeoff.config import Settings, read_settings
 from bakeoff.errors import UsageError
 from bakeoff.hardware.naming import parse_name
+from bakeoff.units import NUMBER, plain_text
 
 REST_OF_COMPUTER_USD = 1000.0
 """What a GPU needs around it; an assumption, within the $900 to 1,500 by which a system with an RTX 4090 cost more."""
@@ -98,11 +100,11 @@ def _configured(settings: Settings) -> Iterable[Price]:
 
 
 def _own(text: str) -> Price:
-    name, equals, amount = text.partition("=")
-    try:
-        usd = float(amount.replace(",", "").removeprefix("$"))
-    except ValueError:
-        usd = -1.0
-    if not equals or not name.strip() or not 0 < usd < 1e9:
-        raise UsageError(f"--price {text!r} is not a price. Write it like --price rtx-4090=2600, in US dollars.")
+    name, _, amount = text.partition("=")
+    match = re.fullmatch(rf"\$?({NUMBER})", amount.strip())
+    usd = float(match[1].replace(",", "")) if match else 0.0
+    if not name.strip() or not 0 < usd < 1e9:
+        raise UsageError(
+            f"--price {plain_text(text)[:60]!r} is not a price. Write it like --price rtx-4090=2600, in US dollars."
+        )
     return Price(hardware=name.strip().lower(), amount=usd, date=None, source="your own")
