@@ -217,6 +217,7 @@ def test_all_that_can_be_set_is_listed_and_documented(capsys: pytest.CaptureFixt
         ("api.deepseek.output_price", "2", "PROVIDER:MODEL"),
         ("electricity.price", "-0.3", "a number, 0 or more"),
         ("electricity.price", "cheap", "a number, 0 or more"),
+        ("electricity.date", "2999-01-01", "2999-01-01 is still to come"),
         ("electricty.price", "0.3", "Did you mean electricity.price?"),
         ("a b", "0.3", "is not a key"),
         ("x\n[rates]", "0.3", "is not a key"),

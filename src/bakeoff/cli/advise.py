@@ -72,11 +72,10 @@ def command(models: tuple[str, ...], explain: bool, as_json: bool, **options: An
 
         click.echo(json_text(advice_document(came, notes)), nl=False)
         return 0
-    from rich.console import Console
-
+    from bakeoff.cli.screen import screen
     from bakeoff.report.advise import print_advice
 
-    print_advice(came, Console(highlight=False), explain=explain, notes=notes)
+    print_advice(came, screen(), explain=explain, notes=notes)
     return 0
 
 

@@ -124,13 +124,12 @@ def _cell(run: str, cells: list[Side], text: str) -> Side:
 
 
 def _show(compared: Compared, found: Gate | None, as_json: bool) -> None:
-    from rich.console import Console
-
+    from bakeoff.cli.screen import screen
     from bakeoff.cli.show import json_text
     from bakeoff.report.compare import compare_document, gate_lines, names_of, print_compared
 
     if not as_json:
-        print_compared(compared, Console(highlight=False), found)
+        print_compared(compared, screen(), found)
         return
     click.echo(json_text(compare_document(compared, found)), nl=False)
     for line in gate_lines(found, names_of(compared)) if found else ():

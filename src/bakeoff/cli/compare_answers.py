@@ -36,9 +36,8 @@ def of_answers(names: tuple[str, ...]) -> list[Run]:
 
 def show(runs: list[Run], margin: float | None, reference: str | None, speeds: bool, as_json: bool) -> int:
     """Compare and show them. Raises UsageError where what was asked for is of speeds."""
-    from rich.console import Console
-
     from bakeoff.analysis.quality_runs import compare_answers
+    from bakeoff.cli.screen import screen
     from bakeoff.cli.show import json_text
     from bakeoff.report.quality_runs import answers_document, print_answers
 
@@ -50,5 +49,5 @@ def show(runs: list[Run], margin: float | None, reference: str | None, speeds: b
     if as_json:
         click.echo(json_text(answers_document(compared)), nl=False)
     else:
-        print_answers(compared, Console(highlight=False))
+        print_answers(compared, screen())
     return 0

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bakeoff.errors import UsageError
+
 if TYPE_CHECKING:
     from bakeoff.config import Place
 
@@ -73,6 +75,7 @@ def set_value(key: str, value: str) -> None:
     place = parse_key(key)
     parsed = parse_value(place, value)
     _check_name(place, str(parsed))
+    _check_day(place, str(parsed))
     _write(with_value(read_text(), place, parsed))
     click.echo(f"{dotted(place)} = {_shown(parsed)}, in {config_path()}.")
 
@@ -120,6 +123,19 @@ def _check_name(place: Place, value: str) -> None:
         from bakeoff.economics.api_prices import parse_api
 
         parse_api(place[1])
+
+
+def _check_day(place: Place, value: str) -> None:
+    """Raise UsageError where a day is still to come: a price with it would never grow old."""
+    from datetime import date
+
+    from bakeoff.clock import utc_now
+    from bakeoff.config import dotted, kind_of
+
+    if kind_of(place) != "date":
+        return
+    if (date.fromisoformat(value) - date.fromisoformat(utc_now()[:10])).days > 1:  # one: east of Greenwich it has begun
+        raise UsageError(f"{dotted(place)} is the day when you looked, and {value} is still to come.")
 
 
 def _shown(value: str | float) -> str:

@@ -59,9 +59,8 @@ def command(explain: bool, as_json: bool, **options: Any) -> int:
 
         click.echo(json_text(cost_document(came, found.notes)), nl=False)
         return 0
-    from rich.console import Console
-
+    from bakeoff.cli.screen import screen
     from bakeoff.report.cost import print_cost
 
-    print_cost(came, found.notes, Console(highlight=False), explain=explain)
+    print_cost(came, found.notes, screen(), explain=explain)
     return 0

@@ -67,13 +67,13 @@ def show_dry_run(run: DryRun, as_json: bool) -> int:
     from bakeoff.report.dry_run import dry_run_document, print_dry_run
 
     if as_json:
-        import msgspec
+        from bakeoff.cli.show import json_text
 
-        click.echo(msgspec.json.encode(dry_run_document(run)).decode())
+        click.echo(json_text(dry_run_document(run)), nl=False)
         return 0
-    from rich.console import Console
+    from bakeoff.cli.screen import screen
 
-    print_dry_run(run, Console(highlight=False))
+    print_dry_run(run, screen())
     return 0
 
 

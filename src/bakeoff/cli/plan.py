@@ -27,8 +27,8 @@ class Tokens(click.ParamType):  # type: ignore[type-arg]  # generic from click 8
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"(\d{1,9})([kK]?)", str(value).strip().replace(",", "").replace("_", ""))
-        tokens = int(match[1]) * (1024 if match[2] else 1) if match else 0
+        match = re.fullmatch(r"(\d{1,3}(?:[,_]\d{3})+|\d{1,9})([kK]?)", str(value).strip())
+        tokens = int(re.sub("[,_]", "", match[1])) * (1024 if match[2] else 1) if match else 0
         if not 1 <= tokens <= 10_000_000:
             self.fail(f"{value!r} is not a number of tokens. Write it like 8192 or 32k.", param, ctx)
         return tokens
@@ -84,17 +84,15 @@ def command(models: tuple[str, ...], as_json: bool, **options: Any) -> int:
     needs = Needs(tps=options["need_tps"] or INTERACTIVE_TPS, context=needed)
     plans = _plans(models, asked, needs, options)
     if as_json:
-        import msgspec
-
+        from bakeoff.cli.show import json_text
         from bakeoff.report.plan import plan_document
 
-        click.echo(msgspec.json.encode(plan_document(plans)).decode())
+        click.echo(json_text(plan_document(plans)), nl=False)
     else:
-        from rich.console import Console
-
+        from bakeoff.cli.screen import screen
         from bakeoff.report.plan import print_plan
 
-        print_plan(plans, asked, needs, Console(highlight=False))
+        print_plan(plans, asked, needs, screen())
     return 0
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bakeoff.errors import UsageError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -117,6 +119,8 @@ def resume(run: str | None, as_json: bool) -> int:
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write to this file, not to standard output.")
 def export(run: str | None, form: str, rows: str | None, output: str | None) -> None:
     """Export one run, the newest if none is named."""
+    if rows is not None and form != "csv":
+        raise UsageError("--rows is for --format csv.")
     from pathlib import Path
 
     from bakeoff.folders import runs_folder

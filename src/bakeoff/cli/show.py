@@ -53,12 +53,11 @@ def _document(measured: Summary | None, answers: QualitySummary | None, path: st
 
 
 def _print(measured: Summary | None, answers: QualitySummary | None, path: str) -> None:
-    from rich.console import Console
-
+    from bakeoff.cli.screen import screen
     from bakeoff.report.quality import print_quality
     from bakeoff.report.terminal import print_summary
 
-    console = Console(highlight=False)
+    console = screen()
     if measured is not None:
         print_summary(measured, path, console)
     if answers is not None:

@@ -60,9 +60,9 @@ def command(
     if as_json:
         click.echo(json_text(verify_document(sets, notes)), nl=False)
         return 0
-    from rich.console import Console
+    from bakeoff.cli.screen import screen
 
-    print_verified(sets, Console(highlight=False), explain or bool(only), notes)
+    print_verified(sets, screen(), explain or bool(only), notes)
     return 0
 
 

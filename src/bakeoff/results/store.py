@@ -36,6 +36,8 @@ def find_run(folder: Path, text: str | None) -> Path:
         if not files:
             raise UsageError("There are no runs yet. Make one with: bakeoff run")
         return files[-1]
+    if not text.strip():
+        raise UsageError("The name of the run is empty. List your runs with: bakeoff runs list")
     path = Path(text)
     if path.suffix == SUFFIX or _is_file(path):
         if not _is_file(path):
