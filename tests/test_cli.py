@@ -114,6 +114,13 @@ def test_a_run_is_shown_and_kept(bakeoff: Bakeoff, own_home: Path) -> None:
     assert kept.ended.status == "done"
 
 
+def test_in_a_pipe_no_line_ends_with_the_blanks_of_a_window(bakeoff: Bakeoff) -> None:
+    for arguments in (SCRIPTED, ["plan", "r1-7b", "--on", "rtx-4090"], ["advise", "--on", "rtx-4090"], ["verify"]):
+        said = bakeoff(*arguments)
+        assert said.out
+        assert [line for line in said.out.splitlines() if line.endswith(" ")] == []
+
+
 def test_json_is_one_object_on_standard_output_and_progress_goes_to_standard_error(
     bakeoff: Bakeoff, own_home: Path
 ) -> None:
@@ -208,6 +215,7 @@ USAGE, FAILED = 2, 1
         ([*SCRIPTED, "--max-tokens", "1"], USAGE, "--max-tokens"),
         ([*SCRIPTED, "--prompt", ""], USAGE, "The prompt is empty"),
         ([*SCRIPTED, "--prompt", "@/nowhere"], FAILED, "Cannot read the prompt /nowhere"),
+        ([*SCRIPTED, "--prompt", "@/dev/zero"], FAILED, "/dev/zero is larger than 8388608 bytes: not a prompt"),
         ([*SCRIPTED, "--prompt-tokens", "5"], USAGE, "exclude each other"),
         ([*SCRIPTED, "--synthetic"], USAGE, "--synthetic is for llamacpp"),
         (["run", "scripted:steady", "--prompt-tokens", "4000"], USAGE, "set --context to 4128 or more"),
@@ -215,6 +223,8 @@ USAGE, FAILED = 2, 1
         ([*SCRIPTED, "--prompt", "\udcff"], USAGE, "not UTF-8"),
         (["runs", "show", "yesterday"], USAGE, "No run is named 'yesterday'"),
         (["runs", "show"], USAGE, "There are no runs yet"),
+        (["runs", "show", ""], USAGE, "The name of the run is empty"),
+        (["runs", "export", "--rows", "trials"], USAGE, "--rows is for --format csv"),
     ],
 )
 def test_bad_input_gets_a_sentence_and_leaves_nothing(

@@ -129,6 +129,8 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         file.truncate(64 * 1024 * 1024 + 1)
     with pytest.raises(FileError, match="is larger than 67108864 bytes"):
         load(str(tmp_path / "large"))
+    with pytest.raises(FileError, match="/dev/zero is larger than 67108864 bytes: not a file of tasks"):
+        load("/dev/zero")
 
 
 def test_too_many_tasks_are_refused() -> None:

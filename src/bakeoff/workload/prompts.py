@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from bakeoff.errors import FileError, UsageError
+from bakeoff.texts import read_bounded
 
 
 class NamedPrompt(Struct, frozen=True):
@@ -46,9 +47,7 @@ def read_prompt(text: str) -> NamedPrompt:
         return NamedPrompt("own prompt", text)
     path = Path(text[1:]).expanduser()
     try:
-        if path.stat().st_size > _LONGEST_FILE:
-            raise FileError(f"{path} is larger than {_LONGEST_FILE} bytes: not a prompt.")
-        content = path.read_text(encoding="utf-8")
+        content = read_bounded(path, str(path), "prompt", _LONGEST_FILE)
     except OSError as error:
         raise FileError(f"Cannot read the prompt {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:

@@ -15,6 +15,7 @@ from bakeoff.quality.sets.lines import Read, tasks_of
 from bakeoff.quality.sets.packaged import standard
 from bakeoff.quality.sets.subset import subset
 from bakeoff.quality.tasks import Task
+from bakeoff.texts import read_bounded
 from bakeoff.units import plain_text
 
 LARGEST_BYTES = 64 * 1024 * 1024
@@ -90,9 +91,7 @@ def _read(name: str, checker: str) -> Read:
 def _text(path: Path, name: str) -> str:
     shown = plain_text(name)[:200]
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise FileError(f"{shown} is larger than {LARGEST_BYTES} bytes: too large for a file of tasks.")
-        return path.read_text(encoding="utf-8-sig")
+        return read_bounded(path, shown, "file of tasks", LARGEST_BYTES)
     except FileNotFoundError as error:
         near = difflib.get_close_matches(name, names(), 1, 0.5)
         hint = f"Did you mean {near[0]}?" if near else f"Sets: {', '.join(names())}."
