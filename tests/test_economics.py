@@ -183,5 +183,4 @@ def test_a_busy_hour_makes_calls_wait_and_an_overfull_one_for_ever() -> None:
     assert quiet.wait_high_s == pytest.approx(quiet.busy * 10 / (1 - quiet.busy))
     assert quiet.wait_low_s * 2 == quiet.wait_high_s
     assert busy.busy > 2
-    assert not busy.keeps_up
     assert busy.wait_low_s == math.inf

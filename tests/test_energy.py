@@ -18,7 +18,6 @@ from bakeoff.analysis.energy import (
     energy_metrics,
     energy_summary,
     spent,
-    unlike_scopes,
     ways_apart,
 )
 from bakeoff.analysis.summary import summarize
@@ -213,21 +212,6 @@ def test_a_wall_meter_read_by_hand_is_shared_out_over_all_tokens_of_the_run() ->
 def test_over_several_cells_or_where_it_is_too_coarse_a_reading_by_hand_makes_no_figure() -> None:
     assert energy_summary([trial()], [by_hand()]).figures["energy_j_per_token"] == {}
     assert by_hand_figure(by_hand(None).idle[0], 100) is None
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "words"),
-    [
-        (["gpu", "wall"], ["wall"], None),
-        (["gpu"], ["wall"], "their energy is of unlike scopes, gpu and wall: "),
-        (["gpu"], [], "only one of them has its energy measured"),
-    ],
-)
-def test_energies_of_unlike_scopes_are_not_compared_and_it_is_said_why(
-    a: list[str], b: list[str], words: str | None
-) -> None:
-    found = unlike_scopes(a, b)
-    assert found is None if words is None else found is not None and found.startswith(words)
 
 
 def test_a_runs_document_has_every_energy_figure_by_scope_and_how_it_came_about() -> None:

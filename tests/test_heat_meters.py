@@ -12,7 +12,6 @@ import pytest
 
 from bakeoff.measurement.meters.gpu_readings import (
     GpuHeat,
-    chosen_by,
     heat_of,
     memory_of,
     memory_used,
@@ -176,7 +175,6 @@ def test_reasons_are_told_in_words_the_gravest_first() -> None:
         "it is at its power limit",
     )
     assert slowed_by(0x01 | 0x02 | 0x100) == slowed_by(0) == slowed_by(None) == ()
-    assert chosen_by(0x02) == ("its clock is set by the user",)
 
 
 def test_a_card_at_its_power_limit_is_not_too_hot() -> None:

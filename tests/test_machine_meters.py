@@ -12,7 +12,7 @@ import pytest
 
 from bakeoff.engines.base import Capabilities, Description
 from bakeoff.measurement.meters.base import Running, Target, stretches
-from bakeoff.measurement.meters.machine import Surroundings, memory_and_heat, throttles
+from bakeoff.measurement.meters.machine import MEMORY_AND_HEAT, Surroundings, throttles
 from bakeoff.measurement.meters.nvidia import NoLibrary, library
 from bakeoff.results.records import MeterState, Model, Reading
 from bakeoff.run.instruments import Instruments
@@ -32,7 +32,7 @@ def kernel(tmp_path: Path) -> FakeKernel:
 
 
 def opened(here: Surroundings, target: Target = Target()) -> dict[str, tuple[Running, ...]]:  # noqa: B008
-    return {meter.name: meter.open(target) for meter in memory_and_heat(here)}
+    return {kind.name: kind(here).open(target) for kind in MEMORY_AND_HEAT}
 
 
 def states(here: Surroundings, target: Target = Target()) -> dict[str, MeterState]:  # noqa: B008

@@ -7,7 +7,7 @@ import math
 import pytest
 from msgspec import structs
 
-from bakeoff.analysis.predicted import decode_miss, learned, prefill_miss
+from bakeoff.analysis.predicted import decode_miss, learned
 from bakeoff.analysis.summary import summarize
 from bakeoff.hardware.catalogue import find_machine
 from bakeoff.models.catalogue import find
@@ -63,7 +63,6 @@ def test_without_a_prediction_there_is_no_miss() -> None:
     (opened,) = run.cells
     (cell,) = summarize(structs.replace(run, cells=(structs.replace(opened, predicted=None),))).cells
     assert decode_miss(cell) is None
-    assert prefill_miss(cell) is None
 
 
 def test_the_newest_run_of_each_model_and_quantization_teaches_by_the_median() -> None:

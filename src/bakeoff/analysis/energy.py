@@ -124,16 +124,6 @@ def scopes_of(watched: Sequence[Watched]) -> list[str]:
     return [scope for scope in SCOPES if scope in told]
 
 
-def unlike_scopes(a: Sequence[str], b: Sequence[str]) -> str | None:
-    """Why the energies of two cells cannot be compared, in words; None where they have a scope in common."""
-    if set(a) & set(b):
-        return None
-    if not a or not b:
-        return "only one of them has its energy measured"
-    here, there = ", ".join(a), ", ".join(b)
-    return f"their energy is of unlike scopes, {here} and {there}: the wider one counts parts that the other leaves out"
-
-
 def spent(watched: Watched, metered: Sequence[Metered], scope: str, phase: Phase = "trial") -> Spent | None:
     """What one trial or window took in a scope, all its devices together; None where any of them is withheld."""
     mine = [reading for reading in watched.readings if reading.scope == scope and reading.phase == phase]

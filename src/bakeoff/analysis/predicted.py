@@ -27,12 +27,6 @@ def decode_miss(cell: CellSummary) -> Miss | None:
     return _miss(prediction.decode_tps, cell.metrics["decode_tps"]) if prediction else None
 
 
-def prefill_miss(cell: CellSummary) -> Miss | None:
-    """How far off the prefill rate was."""
-    prediction = cell.opened.predicted
-    return _miss(prediction.prefill_tps, cell.metrics["prefill_tps"]) if prediction else None
-
-
 def learned(runs: Iterable[Run], host: Host) -> dict[DeviceKind, Correction]:
     """What the sound cells of this machine's runs teach, for the processor and for the GPUs.
 

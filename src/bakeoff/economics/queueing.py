@@ -23,10 +23,6 @@ class Queue(Struct, frozen=True, kw_only=True):
     wait_low_s: float
     wait_high_s: float
 
-    @property
-    def keeps_up(self) -> bool:
-        return self.busy < 1
-
 
 def peak(calls_per_day: float, call_s: float, peak_hour_share: float = PEAK_HOUR_SHARE) -> Queue:
     """The queue of the busiest hour; waits are infinite where more comes than can be answered."""

@@ -14,15 +14,7 @@ from bakeoff.measurement.meters.apple_power import ApplePower
 from bakeoff.measurement.meters.base import Meter, Target
 from bakeoff.measurement.meters.battery import Battery
 from bakeoff.measurement.meters.heat import Throttles
-from bakeoff.measurement.meters.machine import (
-    GpuHeat,
-    GpuMemory,
-    Pressure,
-    ProcessMemory,
-    ProcessorHeat,
-    Surroundings,
-    throttles,
-)
+from bakeoff.measurement.meters.machine import MEMORY_AND_HEAT, Surroundings, throttles
 from bakeoff.measurement.meters.meter_set import MeterSet
 from bakeoff.measurement.meters.nvidia_power import NvidiaPower
 from bakeoff.measurement.meters.plug import PlugAddress, PlugError
@@ -33,13 +25,7 @@ from bakeoff.run.plan import Meters
 
 MANUAL = "manual"
 
-_MEMORY_AND_HEAT: dict[str, Callable[[Surroundings], Meter]] = {
-    "memory": ProcessMemory,
-    "gpu-memory": GpuMemory,
-    "pressure": Pressure,
-    "heat": ProcessorHeat,
-    "gpu-heat": GpuHeat,
-}
+_MEMORY_AND_HEAT: dict[str, Callable[[Surroundings], Meter]] = {kind.name: kind for kind in MEMORY_AND_HEAT}
 _POWER: dict[str, Callable[[Surroundings], Meter]] = {
     "nvidia": NvidiaPower,
     "amd": lambda here: AmdPower(here.kernel) if here.kernel is not None else AmdPower(),

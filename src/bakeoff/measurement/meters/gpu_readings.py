@@ -21,11 +21,6 @@ _SLOWED = (
     ("SwPowerCap", 0x04, "it is at its power limit"),
 )
 """NVML's reasons for a lower clock that mean it is held back, the gravest first (``nvmlClocksEventReason…``)."""
-_CHOSEN = (
-    ("ApplicationsClocksSetting", 0x02, "its clock is set by the user"),
-    ("SyncBoost", 0x10, "it keeps step with other GPUs"),
-    ("DisplayClockSetting", 0x100, "its clock is set for the display"),
-)
 _POWER_LIMIT = 0x04
 
 
@@ -93,11 +88,6 @@ def reasons_of(nvml: Any, handle: Any) -> int | None:
 def slowed_by(reasons: int | None) -> tuple[str, ...]:
     """In words what holds the GPU back, the gravest first; a clock that someone chose, or idleness, does not."""
     return tuple(words for _, bit, words in _SLOWED if (reasons or 0) & bit)
-
-
-def chosen_by(reasons: int | None) -> tuple[str, ...]:
-    """In words what else sets its clock."""
-    return tuple(words for _, bit, words in _CHOSEN if (reasons or 0) & bit)
 
 
 def too_hot(reasons: int | None) -> bool:

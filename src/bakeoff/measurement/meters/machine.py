@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from bakeoff.measurement.meters import gpu_memory, heat, pressure, process_memory
-from bakeoff.measurement.meters.base import Absent, Meter, Running, Stretch, Target
+from bakeoff.measurement.meters.base import Absent, Running, Stretch, Target
 from bakeoff.measurement.meters.darwin import Mac, ThisMac
 from bakeoff.measurement.meters.gpus import GpuSource, NvidiaGpu, amd_gpus, nvidia_gpus, used_by
 from bakeoff.measurement.meters.kernel import KERNEL, Kernel
@@ -231,10 +231,8 @@ class GpuHeat:
         return tuple(Opened(state, heat.NvidiaHeat(here.nvml, gpu.handle, gpu.name)) for gpu in used)
 
 
-def memory_and_heat(here: Surroundings | None = None) -> tuple[Meter, ...]:
-    """All of them, for one machine. To be made before an engine is started: see ``Surroundings``."""
-    around = here or Surroundings()
-    return tuple(kind(around) for kind in (ProcessMemory, GpuMemory, Pressure, ProcessorHeat, GpuHeat))
+MEMORY_AND_HEAT = (ProcessMemory, GpuMemory, Pressure, ProcessorHeat, GpuHeat)
+"""All of them, each made of the machine's ``Surroundings``."""
 
 
 def throttles(here: Surroundings, target: Target) -> heat.Throttles:

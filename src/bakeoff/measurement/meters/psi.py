@@ -13,10 +13,9 @@ _CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
 
 
 class Stalled(Struct, frozen=True):
-    """Microseconds since boot in which *some* task, or all of them (*full*), waited for memory."""
+    """Microseconds since boot in which some task waited for memory."""
 
     some_us: int
-    full_us: int
 
     def share_until(self, later: Stalled, span_s: float) -> float | None:
         """Of a span, the share in which some task waited, 0 to 1; None where the counter ran backwards."""
@@ -27,13 +26,12 @@ class Stalled(Struct, frozen=True):
 
 def stalled(kernel: Kernel, path: str) -> Stalled | None:
     """Read one file of pressure; None where it is absent or not what the kernel writes."""
-    totals: dict[str, int] = {}
     for line in (kernel.text(path) or "").splitlines():
         kind, _, rest = line.partition(" ")
-        total = whole(rest.rpartition("total=")[2]) if "total=" in rest else None
+        total = whole(rest.rpartition("total=")[2]) if kind == "some" and "total=" in rest else None
         if total is not None and total >= 0:
-            totals[kind] = total
-    return Stalled(totals["some"], totals.get("full", 0)) if "some" in totals else None
+            return Stalled(total)
+    return None
 
 
 def pressure_files(kernel: Kernel, pid: int | None) -> tuple[str, ...]:
