@@ -61,6 +61,21 @@ def test_the_bootstrap_of_few_trials_would_cover_too_seldom(
     assert coverage(like_length, n, 1000) == pytest.approx(covers, abs=0.03)
 
 
+def test_of_very_many_trials_both_intervals_are_nearly_the_same_and_the_quick_one_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = random.Random(3)
+    skewed = [rng.lognormvariate(0.0, 1.0) for _ in range(intervals.BOOTSTRAP_UP_TO + 1)]
+    taken = mean_interval(skewed)
+    monkeypatch.setattr(intervals, "BOOTSTRAP_UP_TO", len(skewed))
+    drawn = mean_interval(skewed)
+    assert None not in (taken.low, taken.high, drawn.low, drawn.high)
+    half = (taken.high - taken.low) / 2  # type: ignore[operator]
+    assert taken.high - taken.point == pytest.approx(taken.point - taken.low)  # type: ignore[operator]
+    assert drawn.low == pytest.approx(taken.low, abs=half / 10)
+    assert drawn.high == pytest.approx(taken.high, abs=half / 10)
+
+
 def test_the_bootstrap_agrees_with_scipys_on_skewed_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intervals, "_RESAMPLES", 20_000)
     rng = random.Random(4)
