@@ -49,10 +49,7 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 def summarize(run: Run) -> Summary:
     """Every cell of the run, in order."""
-    under_load = loads(run)
-    return Summary(
-        run=run, cells=tuple(_summed_up(run, cell, under_load.get(cell.opened.cell)) for cell in _cells(run))
-    )
+    return Summary(run=run, cells=tuple(_summed_up(run, cell) for cell in _cells(run)))
 
 
 class _Parts(Struct, frozen=True, kw_only=True):
@@ -122,8 +119,8 @@ def _anchors(run: Run) -> dict[int, list[list[Trial]]]:
     return dict(groups)
 
 
-def _summed_up(run: Run, cell: Cell, load: LoadSummary | None) -> CellSummary:
-    ok, timed = cell.ok, cell.timed
+def _summed_up(run: Run, cell: Cell) -> CellSummary:
+    ok, timed, load = cell.ok, cell.timed, cell.load
     return CellSummary(
         opened=cell.opened,
         metrics=cell.metrics,
@@ -135,7 +132,7 @@ def _summed_up(run: Run, cell: Cell, load: LoadSummary | None) -> CellSummary:
         ),
         findings=tuple(findings_of(cell)),
         sustained=sustained(cell.timed) if cell.asked.sustained_s is not None else None,
-        load=cell.load,
+        load=load,
         energy=energy_summary(
             ok,
             cell.metered,

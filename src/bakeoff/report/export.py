@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 
 from bakeoff.measurement import metrics
 from bakeoff.results.records import Run, Trial
@@ -22,9 +23,13 @@ def trials_csv(run: Run) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
+    timed: defaultdict[int, list[Trial]] = defaultdict(list)
+    for trial in run.trials:
+        if trial.purpose == "timed":
+            timed[trial.cell].append(trial)
     for opened in run.cells:
         subject, workload = opened.subject, opened.workload
-        for trial in run.trials_of(opened.cell):
+        for trial in timed[opened.cell]:
             row = {
                 "run": run.started.id,
                 "engine": subject.engine,

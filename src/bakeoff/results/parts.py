@@ -100,9 +100,10 @@ class Reading(Struct, frozen=True, kw_only=True):
 
     ``quantity`` ends in its unit: ``energy_j``, ``power_w``, ``memory_bytes``, ``temperature_c``, ``clock_hz``,
     ``fan_share``, ``swap_in_bytes``, ``pressure_share``, ``throttled_share``. ``value`` is the energy, else the mean
-    over the window; ``low`` and ``high`` are the least and the most seen. ``method`` says how it came about: a
-    hardware counter, an integral of samples, the driver's or the kernel's account. ``detail`` is which one it was
-    where there are several (a GPU's index, a sensor's name), or why: the reasons for throttling.
+    over the window; ``low`` and ``high`` are the least and the most seen, of an energy what the meter's resolution
+    leaves it between. ``method`` says how it came about: a hardware counter, an integral of samples, the driver's or
+    the kernel's account. ``detail`` is which one it was where there are several (a GPU's index, a sensor's name), or
+    why: the reasons for throttling.
     """
 
     meter: str
