@@ -8,8 +8,9 @@ from msgspec import structs
 
 from bakeoff.analysis.findings import Check, load
 from bakeoff.analysis.load import LoadSummary
-from bakeoff.results.records import Figure
+from bakeoff.results.records import EngineTimings, Figure
 from tests.finding_cases import Case, Cases, cell, every_case, found, judge
+from tests.hand_made import a_trial
 
 SUMMARY = LoadSummary(
     windows=3, requests=60, lost=0, span_s=30.0, totals=(), output_tps=None, output_tps_per_stream=None,
@@ -67,6 +68,15 @@ def test_what_to_do_about_a_queue_names_the_engines_own_setting() -> None:
     assert "(OLLAMA_NUM_PARALLEL)" in found(load.streams_queued, cell(load=queue, engine="ollama", **FOUR)).advice
     assert "(llama-server -np)" in found(load.streams_queued, cell(load=queue, engine="llamacpp", **FOUR)).advice
     assert "at once, or ask" in found(load.streams_queued, cell(load=queue, engine="openai", **FOUR)).advice
+
+
+def test_an_engine_that_does_not_tell_when_it_read_a_prompt_may_have_been_at_it() -> None:
+    queue = summed_up(at_once=1)
+    told, untold = a_trial(engine=EngineTimings(prefill_s=0.1)), a_trial(engine=EngineTimings())
+    assert "this measures a queue" in found(load.streams_queued, cell([told], load=queue, **FOUR)).advice
+    assert (
+        "or for their prompts to be read" in found(load.streams_queued, cell([told, untold], load=queue, **FOUR)).advice
+    )
 
 
 def test_requests_at_a_rate_are_no_streams() -> None:

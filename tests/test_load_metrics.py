@@ -18,7 +18,7 @@ from bakeoff.measurement import load_metrics
 from bakeoff.measurement.load_metrics import CUT, keeps, longest_itl_s, most_at_once, steady, steady_part, tokens_within
 from bakeoff.report.load import load_parts
 from bakeoff.report.sweeps import loads_csv, sweep_documents
-from bakeoff.results.records import Figure, Slo, Trial, Usage, Window
+from bakeoff.results.records import EngineTimings, Figure, Slo, Trial, Usage, Window
 from tests.hand_made import MS, a_cell, a_trial
 
 S = 1_000_000_000
@@ -129,11 +129,27 @@ def test_of_an_answer_that_was_cut_off_a_chunk_is_as_many_tokens_as_elsewhere() 
     assert part.tokens == 2 * 16
 
 
-def test_answers_under_way_at_a_time_are_those_between_their_first_and_last_chunk() -> None:
-    requests = [sent(0, 0.0, [100, 300]), sent(1, 0.0, [200, 500]), sent(2, 0.0, [300, 400])]
+def untold(stream: int, at_ms: list[int]) -> Trial:
+    """A request whose engine keeps no account of it."""
+    return structs.replace(sent(stream, 0.0, at_ms), engine=EngineTimings())
+
+
+def test_without_the_engines_account_it_is_at_a_request_from_the_first_chunk_to_the_last() -> None:
+    requests = [untold(0, [100, 300]), untold(1, [200, 500]), untold(2, [300, 400])]
     assert most_at_once(requests, 0, S) == 2
     assert most_at_once(requests, 0, 150 * MS) == 1
-    assert most_at_once([sent(0, 0.0, [500, 900]), sent(1, 0.0, [1000, 1400])], 0, 2 * S) == 1
+    assert most_at_once([untold(0, [500, 900]), untold(1, [1000, 1400])], 0, 2 * S) == 1
+
+
+def test_the_engine_is_at_a_request_from_when_it_began_to_read_the_prompt_where_it_tells() -> None:
+    """Two prompts are read side by side while no answer is under way beside another."""
+    apart = [sent(0, 0.0, [500, 900]), sent(1, 0.0, [1000, 1400])]
+    read = [structs.replace(each, engine=EngineTimings(prefill_s=0.4)) for each in apart]
+    assert most_at_once(read, 0, 2 * S) == 2
+    queued = [structs.replace(each, engine=EngineTimings(prefill_s=0.1)) for each in apart]
+    assert most_at_once(queued, 0, 2 * S) == 1
+    absurd = [structs.replace(each, engine=EngineTimings(prefill_s=99.0)) for each in apart]
+    assert most_at_once(absurd, 0, 2 * S) == 2
 
 
 # A request's own

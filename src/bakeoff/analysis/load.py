@@ -29,9 +29,9 @@ class LoadSummary(Struct, frozen=True, kw_only=True):
 
     ``requests`` ended in the steady parts, and ``lost`` failed there; ``totals`` are the tokens and seconds of each
     part. ``output_tps`` is of all streams together, ``output_tps_per_stream`` the share of one. ``offered_rps`` came
-    due, ``achieved_rps`` were answered, ``goodput_rps`` of them kept every limit. ``at_once`` is the most answers that
-    were under way at one time, ``client_cpu`` the most that our own client took of one core. ``stopped`` says why a
-    window was ended early.
+    due, ``achieved_rps`` were answered, ``goodput_rps`` of them kept every limit. ``at_once`` is the most requests
+    that the engine was at, at one time, ``client_cpu`` the most that our own client took of one core. ``stopped`` says
+    why a window was ended early.
     """
 
     windows: int

@@ -28,7 +28,7 @@ class Steady(Struct, frozen=True, kw_only=True):
     """What came of the steady part of one window.
 
     ``due`` is how many requests came due in it, ``lost`` how many failed or were truncated, ``at_once`` the most
-    answers that were under way at a time.
+    requests that the engine was at, at a time.
     """
 
     span_s: float
@@ -107,12 +107,19 @@ def tokens_within(trial: Trial, begin_ns: int, end_ns: int, per_chunk: float = 1
 
 
 def most_at_once(trials: Sequence[Trial], begin_ns: int, end_ns: int) -> int:
-    """The most requests that were between their first and their last chunk at one time within this part."""
+    """The most requests that the engine was at, at one time within this part.
+
+    From when it began to read the prompt, by its own account, until the last chunk. Where it gives none, from the
+    first chunk: what came before may have been reading or waiting.
+    """
     events: list[tuple[int, int]] = []
     for trial in trials:
         at, begun = trial.timeline.at_ns, trial.begun_ns or 0
-        if at and begun + at[-1] > begin_ns and begun + at[0] < end_ns:
-            events += [(begun + at[0], 1), (begun + at[-1], -1)]
+        if not at:
+            continue
+        first, last = begun + max(0, at[0] - round((trial.engine.prefill_s or 0.0) * _S)), begun + at[-1]
+        if last > begin_ns and first < end_ns:
+            events += [(first, 1), (last, -1)]
     most = now = 0
     for _, change in sorted(events):
         now += change

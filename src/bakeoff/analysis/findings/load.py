@@ -44,15 +44,17 @@ def fell_behind(cell: Cell) -> Finding | None:
 
 
 def streams_queued(cell: Cell) -> Finding | None:
-    """Fewer answers were ever under way at a time than there were streams."""
+    """The engine was never at as many requests at a time as there were streams."""
     load, streams = cell.load, cell.opened.workload.concurrency
     if load is None or cell.opened.workload.rate_rps is not None or not 0 < load.at_once < streams:
         return None
+    told = all(trial.engine.prefill_s is not None for trial in cell.ok)
+    why = ": this measures a queue" if told else ", or for their prompts to be read: this engine does not tell which"
     return Finding(
         code="streams_queued",
         severity="warning",
         evidence=f"at most {load.at_once} of {streams} streams were answered at a time",
-        advice="The others waited for their turn: this measures a queue. Let the engine answer more at "
+        advice=f"The others waited for their turn{why}. Let the engine answer more at "
         f"once{more_at_once(cell)}, or ask for fewer streams.",
     )
 
