@@ -99,6 +99,7 @@ def test_every_verb_explains_itself(verb: tuple[str, ...], bakeoff: Bakeoff) -> 
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith(" ".join(["Usage: bakeoff", *verb]))
     assert bakeoff(*verb, "-h") == said
+    assert [line for line in said.out.splitlines()[1:] if line.endswith("...")] == [], "cut short"
 
 
 def test_a_run_is_shown_and_kept(bakeoff: Bakeoff, own_home: Path) -> None:
@@ -234,6 +235,14 @@ def test_bad_input_gets_a_sentence_and_leaves_nothing(
     assert (said.code, said.out) == (code, "")
     assert words in said.err
     assert run_files(own_home) == []
+
+
+def test_tokens_are_written_as_the_planner_takes_them(bakeoff: Bakeoff, own_home: Path) -> None:
+    said = bakeoff(*SCRIPTED, "--context", "32k", "--max-tokens", "0.1k")
+    assert "'0.1k' is not a number of tokens from 2 to 131,072" in said.err
+    assert bakeoff(*SCRIPTED, "--context", "32k").code == 0
+    (file,) = run_files(own_home)
+    assert [cell.workload.context for cell in read_run(file).cells] == [32_768]
 
 
 def test_precision_budget_and_anchors_are_in_the_plan_that_the_file_keeps(bakeoff: Bakeoff, own_home: Path) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bakeoff.cli.plan import CONTEXT, Tokens
+from bakeoff.cli.option_types import Tokens
+from bakeoff.cli.plan import CONTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,8 @@ _LOAD = ("calls_per_day", "tokens_in", "tokens_out", "api", "api_input_price", "
               help="Tokens per second that you need.  [default: 10]")  # fmt: skip
 @click.option("--need-context", "--context", "need_context", type=Tokens(), default=CONTEXT, show_default=True,
               metavar="N", help="Context that you need, such as 32k.")  # fmt: skip
-@click.option("--concurrency", type=click.IntRange(1, 1024), default=1, show_default=True, help="Streams at once.")
+@click.option("--concurrency", type=click.IntRange(1, 1024), default=1, metavar="N", show_default=True,
+              help="Streams at once.")  # fmt: skip
 @click.option("--calls-per-day", metavar=_RANGE, help="Your load, to hold an API against the hardware.")
 @click.option("--tokens-in", metavar=_RANGE, help="Tokens of a prompt.")
 @click.option("--tokens-out", metavar=_RANGE, help="Tokens generated a call, the thinking with them.")

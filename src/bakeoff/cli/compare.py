@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from bakeoff.cli.compare_answers import of_answers, show
-from bakeoff.cli.run import ShareType
+from bakeoff.cli.option_types import ShareType
 from bakeoff.errors import BakeoffError, UsageError
 
 if TYPE_CHECKING:
@@ -21,13 +21,14 @@ MOST_CELLS = 200
 
 
 @click.command("compare")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.argument("runs", metavar="RUN…", nargs=-1, required=True)
 @click.option("--reference", metavar="RUN|CELL", help="What the others are set against; else the first.")
-@click.option("--metric", "metrics", multiple=True, help="Compare this alone, by its name in --json; may be repeated.")
+@click.option("--metric", "metrics", multiple=True, metavar="NAME",
+              help="Compare this alone, by its name in --json; may be repeated.")  # fmt: skip
 @click.option("--margin", type=ShareType(), default="3%", show_default=True,
               help="Speeds that differ by less are equivalent.")  # fmt: skip
 @click.option("--fail-if-slower", "limit", type=ShareType(),
-              help="Exit with 3 where a speed is shown to be lower by more than this share.")  # fmt: skip
+              help="Exit with 3 where something is shown to be slower by more than this share.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object to standard output.")
 def command(
     runs: tuple[str, ...],
@@ -39,10 +40,15 @@ def command(
 ) -> int:
     """Set runs side by side: the ratio of each figure, its interval, and in words what that shows.
 
-    RUN is an ID, the beginning of one, a file, or 'last'; RUN#CELL one cell of it, by its number from 0 or by the name
-    of its workload. The cells of a single run are set against each other. Runs of 'bakeoff quality' are compared task
-    by task, where they were asked the same. Exit codes: 0, also where too few trials
-    leave it open; 1 where nothing can be judged; 3 where --fail-if-slower does not hold.
+    \b
+      bakeoff compare last
+      bakeoff compare before.jsonl after.jsonl --fail-if-slower 5%
+      bakeoff compare 2026-11-24 "last#pp512" --metric prefill_tps
+
+    RUN is an ID, the beginning of one, a file, or 'last'; RUN#CELL one cell of it, by its number from 0, its subject,
+    or the name of its workload. The cells of a single run are set against each other. Runs of 'bakeoff quality' are
+    compared task by task, where they were asked the same. Exit codes: 0, also where too few trials leave it open; 1
+    where nothing can be judged; 3 where --fail-if-slower does not hold.
     """
     from bakeoff.analysis.compare import compare
     from bakeoff.analysis.gate import gate

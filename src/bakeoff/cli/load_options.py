@@ -77,7 +77,7 @@ def load_options(command: _F) -> _F:
                          help="Requests a second, each sent when it is due, whatever becomes of the others."),
             click.option("--arrival", type=click.Choice(["poisson", "constant"]),
                          help="With --rate: at random, or evenly.  [default: poisson]"),
-            click.option("--requests", type=click.IntRange(1, MOST_REQUESTS),
+            click.option("--requests", type=click.IntRange(1, MOST_REQUESTS), metavar="N",
                          help="That count in a window.  [default: 4 a stream, 8 at least; those of 30 s with --rate]"),
             click.option("--slo", type=SloType(), metavar="LIMITS",
                          help="What a request must keep to count as served well: ttft=2s,tpot=80ms,itl=…,latency=…"),

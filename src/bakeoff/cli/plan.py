@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from bakeoff.cli.option_types import Tokens as Tokens
 from bakeoff.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,31 +19,19 @@ MLX_QUANTS = ("4bit", "8bit")
 CONTEXT = 4096
 
 
-class Tokens(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on only
-    """A number of tokens: ``8192``, ``32k``."""
-
-    name = "tokens"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"(\d{1,3}(?:[,_]\d{3})+|\d{1,9})([kK]?)", str(value).strip())
-        tokens = int(re.sub("[,_]", "", match[1])) * (1024 if match[2] else 1) if match else 0
-        if not 1 <= tokens <= 10_000_000:
-            self.fail(f"{value!r} is not a number of tokens. Write it like 8192 or 32k.", param, ctx)
-        return tokens
-
-
 @click.command("plan", short_help="What fits, how fast, and which quantization do I take?")
 @click.argument("models", nargs=-1, metavar="[MODEL[@QUANT]]…")
 @click.option("--on", "hardware", multiple=True, metavar="HARDWARE[,…]",
               help="Not this machine but rtx-4090, m3-max-48gb, 2x-rtx-3090, cpu:ddr5-5600x2, …")  # fmt: skip
 @click.option("--context", type=Tokens(), metavar="N", help=f"Context length, such as 32k.  [default: {CONTEXT}]")
-@click.option("--engine", type=click.Choice(["llamacpp", "ollama", "vllm", "mlx"]), help="[default: llamacpp]")
-@click.option("--concurrency", type=click.IntRange(1, 1024), default=1, show_default=True, help="Streams at once.")
+@click.option("--engine", type=click.Choice(["llamacpp", "ollama", "vllm", "mlx"]),
+              help="What is to run it.  [default: llamacpp]")  # fmt: skip
+@click.option("--concurrency", type=click.IntRange(1, 1024), default=1, metavar="N", show_default=True,
+              help="Streams at once.")  # fmt: skip
 @click.option("--kv-type", type=click.Choice(["f16", "q8_0", "q4_0"], case_sensitive=False), default="f16",
               show_default=True, help="Element type of the cache.")  # fmt: skip
-@click.option("--flash-attention/--no-flash-attention", default=True, show_default=True)
+@click.option("--flash-attention/--no-flash-attention", default=True, show_default=True,
+              help="Without it, buffers are larger.")  # fmt: skip
 @click.option("--host-memory", type=click.FloatRange(1, 65_536), metavar="GB", help="Memory of a named GPU's host.")
 @click.option("--host-bandwidth", type=click.FloatRange(1, 10_000), metavar="GB/S", help="And its bandwidth.")
 @click.option("--need-tps", type=click.FloatRange(0.01, 100_000), metavar="N",

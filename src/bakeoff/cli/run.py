@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -12,6 +11,8 @@ from click.core import ParameterSource
 from bakeoff.cli.engine_options import engine_options, named, settings_of, with_context
 from bakeoff.cli.load_options import load_options, under_load, with_slots
 from bakeoff.cli.meter_options import meter_options, meters_of
+from bakeoff.cli.option_types import RunsType, SecondsType, Tokens
+from bakeoff.cli.option_types import ShareType as ShareType
 from bakeoff.cli.quality_options import TASK_OPTIONS, USUAL, task_options, with_quality
 from bakeoff.cli.suite_options import check_suite_options, suite_options
 from bakeoff.errors import UsageError
@@ -21,55 +22,6 @@ if TYPE_CHECKING:
     from bakeoff.workload.asked import Asked
 
 
-class RunsType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on only
-    """``auto`` or a number of trials."""
-
-    name = "N|auto"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        if value is None or value == "auto":
-            return None
-        try:
-            number = int(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither a number nor 'auto'.", param, ctx)
-        if not 1 <= number <= 10_000:
-            self.fail(f"{number} trials make no measurement: take 1 to 10000, or 'auto'.", param, ctx)
-        return number
-
-
-class ShareType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on only
-    """A share of a figure, as ``3%`` or ``0.03``."""
-
-    name = "SHARE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        text = str(value).strip()
-        try:
-            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            self.fail(f"{value!r} is no share: write for instance 3%.", param, ctx)
-        if not 0.0001 <= share < 1:
-            self.fail(f"{value!r} is no share between 0.01% and 100%: write for instance 3%.", param, ctx)
-        return share
-
-
-class SecondsType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on only
-    """A time, as ``90s``, ``10m``, ``1.5h``, ``1h30m``."""
-
-    name = "TIME"
-    _scales: ClassVar[dict[str, float]] = {"h": 3600.0, "m": 60.0, "s": 1.0}
-    _form = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = self._form.fullmatch(str(value).strip().lower())
-        parts = match.groups() if match else ()
-        seconds = sum(float(part or 0) * scale for part, scale in zip(parts, self._scales.values(), strict=False))
-        if not 1 <= seconds <= 1e7:
-            self.fail(f"{value!r} is no time to measure in: write for instance 90s, 10m or 1h30m.", param, ctx)
-        return seconds
-
-
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -77,8 +29,9 @@ def measuring_options(command: _F) -> _F:
     """The options that a run and the demo share."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Write one JSON object to standard output."),
-        click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Seed of orders and preambles."),
-    ):
+        click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, metavar="N", show_default=True,
+                     help="Seed of orders and preambles."),
+    ):  # fmt: skip
         command = option(command)
     return command
 
@@ -101,14 +54,14 @@ def measuring_options(command: _F) -> _F:
               help="Measure a first cell again at the end, to show drift.  [default: anchors]")  # fmt: skip
 @click.option(
     "--max-tokens",
-    type=click.IntRange(2, 131_072),
+    type=Tokens(2, 131_072),
     default=128,
     show_default=True,
     help="Tokens to generate.",
 )
-@click.option("--context", type=click.IntRange(16, 10_000_000), help="Context length. [default: 2048; vllm: 4096]")
+@click.option("--context", type=Tokens(16), help="Context length, such as 32k.  [default: 2048; vllm: 4096]")
 @click.option("--prompt", "prompts", multiple=True, metavar="TEXT|@FILE", help="Own prompt; may be repeated.")
-@click.option("--prompt-tokens", type=click.IntRange(1, 10_000_000), help="Send so many random token ids instead.")
+@click.option("--prompt-tokens", type=Tokens(), help="Send so many random token ids instead.")
 @click.option(
     "--shape",
     "shapes",
@@ -118,7 +71,8 @@ def measuring_options(command: _F) -> _F:
 )
 @click.option("--cache", type=click.Choice(["cold", "warm"]), default="cold", show_default=True,
               help="warm: repeat one prompt with the engine's cache left on.")  # fmt: skip
-@click.option("--temperature", type=click.FloatRange(0, 5), default=0.0, show_default=True)
+@click.option("--temperature", type=click.FloatRange(0, 5), default=0.0, metavar="T", show_default=True,
+              help="How freely the next token is drawn; 0: always the likeliest.")  # fmt: skip
 @click.option("--with-quality", is_flag=True, help="Then put the standard tasks to each subject, as 'bakeoff quality' "
               "does; --tasks and --items say which.")  # fmt: skip
 @task_options

@@ -82,7 +82,7 @@ def show(run: str | None, as_json: bool) -> int:
     return show_run(find_run(runs_folder(), run), as_json)
 
 
-@command.command("resume")
+@command.command("resume", short_help="Measure what an interrupted run left out.")
 @click.argument("run", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object to standard output.")
 def resume(run: str | None, as_json: bool) -> int:

@@ -18,7 +18,7 @@ DEFAULT = ("article",)
 
 
 @click.command("verify", short_help="Do published figures hold?")
-@click.argument("claims", metavar="[CLAIMS]...", nargs=-1)
+@click.argument("claims", metavar="[CLAIMS]…", nargs=-1)
 @click.option("--run", "runs", multiple=True, metavar="RUN", help="Your own run, as evidence; may be repeated.")
 @click.option("--only", multiple=True, metavar="ID", help="This claim alone, with all its evidence; may be repeated.")
 @click.option("--explain", is_flag=True, help="All evidence, with formulas, inputs and their sources.")
