@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import shutil
 import signal
@@ -27,6 +28,7 @@ from bakeoff.errors import EngineCrashed, ModelMissing, ServerRefused
 from bakeoff.measurement.thinking import template_opens_thinking
 from bakeoff.models.smollm2 import smollm2_file
 from bakeoff.results.records import Model
+from bakeoff.stats.divergence import ROUNDING
 from tests.servers import run
 from tests.split_gguf import cut
 
@@ -235,3 +237,18 @@ def test_a_measurement_agrees_with_the_engines_own(
     assert ours == pytest.approx(its, rel=0.05)
     assert "disagreement" not in {finding["code"] for finding in cell["findings"]}
     assert cell["trials"] == {"ok": 5, "failed": 0, "truncated": 0}
+
+
+def test_its_probabilities_are_those_of_all_its_tokens_and_add_up_to_one() -> None:
+    async def main() -> None:
+        async with engine() as server:
+            foreteller = server.foreteller()
+            ids = await foreteller.token_ids("What is the capital of France?", chat=True)
+            answer, written = await foreteller.answer(ids, 8, 5)
+            every = await foreteller.likeliest((*ids, *answer[:3]), await foreteller.vocabulary())
+            assert list(answer) == [place.ids[0] for place in written]  # greedy
+            assert every.ids[0] == answer[3]
+            assert sum(map(math.exp, every.logprobs)) == pytest.approx(1, abs=ROUNDING)
+            assert every.logprobs[:5] == pytest.approx(written[3].logprobs, abs=0.05)  # read at once, and word by word
+
+    run(main())

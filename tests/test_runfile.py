@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.errors import FileError
-from bakeoff.results.answers import Answer, Answering, Item, TaskSet
+from bakeoff.results.answers import Answer, Answering, Foretold, Item, Likeliest, ReferenceAnswer, TaskSet
 from bakeoff.results.records import (
     INTERRUPTED,
     SCHEMA,
@@ -250,9 +250,15 @@ ANSWER = Answer(
 )
 RESUMED = RunResumed(resumed="2026-11-24T10:19:00+00:00", bakeoff="0.2.0")
 ENDED = RunEnded(ended="2026-11-24T10:20:00+00:00", status="interrupted")
+PLACE = Likeliest((7, 3), (-0.1, -2.5))
+REFERENCE = ReferenceAnswer(
+    entrant=1, item="train", vocabulary=9, text=(4,), prompt=(1, 4, 2), answer=(7, 3), places=(0, 1),
+    written=(PLACE, PLACE),
+)  # fmt: skip
+FORETOLD = Foretold(entrant=1, item="train", at=(PLACE, PLACE))
 EVERY: tuple[AnyRecord, ...] = (
     STARTED, METERED, CELL, WARMED, COOLED, TRIAL, WINDOW, CELL_ENDED, ENTRANT_ENDED, RESUMED, FAILED, TASKS,
-    ANSWERING, ANSWER, ENDED,
+    ANSWERING, ANSWER, REFERENCE, FORETOLD, ENDED,
 )  # fmt: skip
 
 
@@ -266,7 +272,8 @@ def written(path: Path, *records: AnyRecord) -> Path:
 def records_of(run: Run) -> list[AnyRecord]:
     ended = [run.ended] if run.ended else []
     lists = (run.metered, run.cells, run.warmed, run.cooled, run.trials, run.windows, run.cell_ends, run.entrant_ends,
-             run.resumed, run.failures, run.task_sets, run.answering, run.answers)  # fmt: skip
+             run.resumed, run.failures, run.task_sets, run.answering, run.answers, run.reference_answers,
+             run.foretold)  # fmt: skip
     return [run.started, *(record for records in lists for record in records), *ended]
 
 
@@ -309,7 +316,7 @@ def test_one_record_is_one_line(tmp_path: Path) -> None:
     lines = written(tmp_path / "run.jsonl", *EVERY).read_bytes().splitlines(keepends=True)
     assert [msgspec.json.decode(line)["type"] for line in lines] == [
         "run", "meters", "cell", "warm", "cooled", "trial", "window", "cell_end", "entrant_end", "resumed",
-        "cell_failed", "tasks", "answering", "answer", "end",
+        "cell_failed", "tasks", "answering", "answer", "reference_answer", "foretold", "end",
     ]  # fmt: skip
     assert all(line.endswith(b"\n") for line in lines)
 

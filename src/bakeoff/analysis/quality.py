@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from bakeoff.analysis.agreement import AgreementSummary, summarize_agreement
 from bakeoff.analysis.findings.base import Finding
 from bakeoff.analysis.quality_costs import PerCorrect, per_correct
 from bakeoff.analysis.quality_findings import findings_of
@@ -65,6 +66,7 @@ class QualitySummary(Struct, frozen=True, kw_only=True):
     subjects: tuple[SubjectQuality, ...]
     pairs: tuple[Pair, ...]
     reference: str
+    agreement: AgreementSummary | None = None
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -100,6 +102,7 @@ def summarize_quality(run: Run) -> QualitySummary | None:
         ),
         pairs=pairs(sides, reference, tasks, wanted.margin),
         reference=names[reference],
+        agreement=summarize_agreement(run),
     )
 
 

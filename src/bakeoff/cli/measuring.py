@@ -58,12 +58,14 @@ def _do(plan: Plan, file: RunFile, host: Host, as_json: bool, before: Run | None
     from bakeoff.cli.show import show_run
     from bakeoff.hardware.detect import this_machine
     from bakeoff.run.contestants import contestant
+    from bakeoff.run.foretelling import agreement_of
     from bakeoff.run.metering import Metering
     from bakeoff.run.predicting import Predictor
     from bakeoff.run.session import run_all
 
     predictor = Predictor(this_machine(), learned_here(host))
     with LiveProgress() as live:
+        answerer = _answerer(plan.quality, live, before) if plan.quality is not None else None
         errors = run_all(
             plan,
             lambda entrant: contestant(entrant.subject, with_logs(entrant.options, file.path), live.bytes_done),
@@ -72,7 +74,8 @@ def _do(plan: Plan, file: RunFile, host: Host, as_json: bool, before: Run | None
             predictor,
             before,
             Metering(plan.meters, ask=partial(_ask, live) if sys.stdin.isatty() else None),
-            _answerer(plan.quality, live, before) if plan.quality is not None else None,
+            answerer,
+            agreement_of(plan, answerer.tasks, before) if answerer is not None else None,
         )
     if errors and not file.written:
         for error in errors[:-1]:

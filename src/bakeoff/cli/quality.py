@@ -13,7 +13,11 @@ from bakeoff.cli.run import ShareType, measuring_options
 from bakeoff.errors import UsageError
 
 if TYPE_CHECKING:
+    from bakeoff.engines.subjects import SubjectText
     from bakeoff.run.plan import Plan
+
+FORETELLING = ("llamacpp",)
+"""Engines of which next-token probabilities can be had."""
 
 
 @click.command("quality", short_help="Are the answers right, and does the quantization cost any?")
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 @click.option("--margin", type=ShareType(), help="Accuracies that differ by less, such as 3%, are equivalent.")
 @click.option("--price-per-hour", type=click.FloatRange(0, 1e6), metavar="DOLLARS",
               help="What an hour of this machine costs, for the price of a right answer.")  # fmt: skip
+@click.option("--agreement", type=click.IntRange(2, 10_000), metavar="N",
+              help="Compare next-token probabilities too, over the reference's greedy answers to N tasks.")  # fmt: skip
 @engine_options
 @meter_options
 @measuring_options
@@ -93,6 +99,18 @@ def _plan(subjects: tuple[str, ...], options: dict[str, Any]) -> Plan:
         raise UsageError("A subject is named twice: what is compared with itself is the same.")
     if options["reference"] is not None and options["reference"] not in texts:
         raise UsageError(f"--reference {options['reference']!r} is none of the subjects. Name one as you wrote it.")
+    if options["agreement"] is not None:
+        _check_agreement([subject for subject, _ in wanted])
     entrants = tuple(Entrant(subject, each, ()) for subject, each in wanted)
     plan = Plan(entrants, Protocol(seed=options["seed"]), meters_of(options))
     return with_quality(plan, options)
+
+
+def _check_agreement(subjects: list[SubjectText]) -> None:
+    """Raise UsageError where there is nothing to hold against each other, before an answer is asked for."""
+    if len(subjects) < 2:
+        raise UsageError("--agreement holds subjects against the first or --reference: name another subject.")
+    silent = next((subject.text for subject in subjects if subject.engine not in FORETELLING), None)
+    if silent is not None:
+        raise UsageError(f"{silent}: Bakeoff gets next-token probabilities from llama.cpp alone (llamacpp:). Leave "
+                         "--agreement out.")  # fmt: skip

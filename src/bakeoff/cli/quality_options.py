@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bakeoff.run.quality_plan import Quality
 
 USUAL: dict[str, Any] = {"samples": 1, "max_tokens": None, "temperature": None, "greedy": False, "reference": None,
-                         "margin": None, "price_per_hour": None}  # fmt: skip
+                         "margin": None, "price_per_hour": None, "agreement": None}  # fmt: skip
 """What 'bakeoff quality' does where nothing else is asked for."""
 TASK_OPTIONS = ("tasks", "items", "fresh", "checker")
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -67,6 +67,7 @@ def _quality(plan: Plan, options: dict[str, Any]) -> Quality:
         reference=options["reference"],
         margin=options["margin"],
         price_per_hour=options["price_per_hour"],
+        agreement=options["agreement"],
     )
     if not quality.sets:
         raise UsageError("--tasks names no set. Leave it out for the standard one.")

@@ -13,6 +13,7 @@ from typing import Literal, Protocol, Self, runtime_checkable
 from msgspec import Struct
 
 from bakeoff.clock import Clock
+from bakeoff.results.answers import Likeliest
 from bakeoff.results.records import EngineCounts, EngineTimings, MemoryPart, Model, Start, Usage
 
 
@@ -157,6 +158,33 @@ class Counting(Protocol):
     async def counters(self) -> Counters:
         """A reading. Raises EngineError."""
         ...
+
+
+class Foreteller(Protocol):
+    """Untimed questions of how likely a model holds its next token; its cache is used. All raise EngineError."""
+
+    async def vocabulary(self) -> int:
+        """How many tokens its model has."""
+        ...
+
+    async def token_ids(self, text: str, *, chat: bool) -> tuple[int, ...]:
+        """A text in them; ``chat``: as a user's message, up to where the answer begins."""
+        ...
+
+    async def answer(self, ids: tuple[int, ...], most: int, top: int) -> tuple[tuple[int, ...], tuple[Likeliest, ...]]:
+        """The greedy answer of at most so many tokens, and for each its ``top`` likeliest."""
+        ...
+
+    async def likeliest(self, ids: tuple[int, ...], top: int) -> Likeliest:
+        """The ``top`` likeliest tokens behind these."""
+        ...
+
+
+@runtime_checkable
+class Foretelling(Protocol):
+    """An engine that tells how likely next tokens are."""
+
+    def foreteller(self) -> Foreteller: ...
 
 
 @runtime_checkable

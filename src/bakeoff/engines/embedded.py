@@ -25,6 +25,7 @@ from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.child import ChildConfig, ChildReply
 from bakeoff.engines.connections import Connections
 from bakeoff.engines.gpu_choice import gpu_environment
+from bakeoff.engines.llama_foretelling import LlamaForeteller
 from bakeoff.engines.llama_log import CAUSES, Loaded, layers_text, placement_settings, read_load
 from bakeoff.engines.llama_server import ENDING_S, is_going, stream_llama
 from bakeoff.engines.page_cache import drop_page_cache
@@ -196,6 +197,9 @@ class EmbeddedLlama:
     async def ready(self, count: int) -> None:
         """Have so many connections open."""
         await self._connections.ready(count)
+
+    def foreteller(self) -> LlamaForeteller:
+        return LlamaForeteller(self._reply.url, self._model.name)
 
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         try:

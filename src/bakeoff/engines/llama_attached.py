@@ -10,6 +10,7 @@ from bakeoff.engines.address import Address
 from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.connections import Connections
 from bakeoff.engines.listener import listeners
+from bakeoff.engines.llama_foretelling import LlamaForeteller
 from bakeoff.engines.llama_server import ServerSays, ask_server, stream_llama
 from bakeoff.results.records import Model
 
@@ -61,6 +62,9 @@ class AttachedLlama:
     async def ready(self, count: int) -> None:
         """Have so many connections open."""
         await self._connections.ready(count)
+
+    def foreteller(self) -> LlamaForeteller:
+        return LlamaForeteller(self._base, self._says.model)
 
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         async for event in stream_llama(self._connections, request, self._says.model):

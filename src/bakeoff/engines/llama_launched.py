@@ -16,6 +16,7 @@ from bakeoff.engines.connections import Connections
 from bakeoff.engines.gpu_choice import gpu_environment
 from bakeoff.engines.launch import Launched, free_port
 from bakeoff.engines.llama_attached import ALL_CAPABILITIES
+from bakeoff.engines.llama_foretelling import LlamaForeteller
 from bakeoff.engines.llama_log import CAUSES, Loaded, layers_text, on_accelerator, placement_settings, read_load
 from bakeoff.engines.llama_server import ENDING_S, ServerSays, ask_server, is_going, stream_llama
 from bakeoff.engines.lookup import get_json, some_names
@@ -161,6 +162,9 @@ class LaunchedLlama:
     async def ready(self, count: int) -> None:
         """Have so many connections open."""
         await self._connections.ready(count)
+
+    def foreteller(self) -> LlamaForeteller:
+        return LlamaForeteller(self._url, self._alias)
 
     async def stream(self, request: Request) -> AsyncIterator[StreamEvent]:
         assert self._launched is not None

@@ -13,6 +13,7 @@ from rich.text import Text
 from bakeoff.analysis.findings import Finding
 from bakeoff.analysis.quality import QualitySummary, SubjectQuality, noted
 from bakeoff.quality.sampling import ADVISED_TOKENS
+from bakeoff.report.agreement import agreement_sentences
 from bakeoff.report.quality_pairs import pair_document, pair_sentences
 from bakeoff.report.terminal import host_line
 from bakeoff.results.answers import Answer, TaskSet
@@ -50,6 +51,10 @@ def _parts(summary: QualitySummary, path: str) -> Iterator[RenderableType]:
     for pair in summary.pairs:
         yield Text()
         for line in pair_sentences(pair, len(summary.pairs)):
+            yield Text(line)
+    if summary.agreement is not None:
+        yield Text()
+        for line in agreement_sentences(summary.agreement):
             yield Text(line)
     front = [subject.side.name for subject in summary.subjects if subject.on_front]
     if len(summary.subjects) > 1 and any(subject.counts.right for subject in summary.subjects) and front:
@@ -199,6 +204,7 @@ def quality_document(summary: QualitySummary, path: str) -> dict[str, Any]:
         "reference": summary.reference,
         "subjects": [_entry(subject) for subject in summary.subjects],
         "pairs": [pair_document(pair) for pair in summary.pairs],
+        "agreement": msgspec.to_builtins(summary.agreement),
         "failures": [msgspec.to_builtins(failure) for failure in summary.run.failures],
     }
     if len(summary.subjects) == 1:

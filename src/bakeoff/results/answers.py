@@ -95,3 +95,44 @@ class Answer(Record, frozen=True, kw_only=True, tag="answer"):
     readings: tuple[Reading, ...] = ()
     block: Count = 0
     error: str | None = None
+
+
+Logprob = Annotated[float, Meta(ge=-1e40, le=1e-3)]
+"""A probability's natural logarithm, as single precision rounds it; −3.4e38 is how some engines write that of 0."""
+
+
+class Likeliest(Struct, frozen=True):
+    """The likeliest next tokens, from the likeliest on, and the natural logarithms of their probabilities."""
+
+    ids: tuple[Count, ...]
+    logprobs: tuple[Logprob, ...]
+
+    def __post_init__(self) -> None:
+        if not self.ids or {len(self.ids), len(set(self.ids))} != {len(self.logprobs)}:
+            raise ValueError("the likeliest tokens need one probability each, and one token at least")
+
+
+class ReferenceAnswer(Record, frozen=True, kw_only=True, tag="reference_answer"):
+    """One greedy answer of the run's reference, in token ids, of which others are asked how likely they hold it.
+
+    ``vocabulary`` is how many tokens its model has, and ``text`` the task's prompt in them, without chat template;
+    ``prompt`` is all that stood before the answer. ``places`` are those of the ``answer`` of which the probabilities
+    are kept: each is of the token there, given all before it. ``written`` is what it held likely while it wrote.
+    """
+
+    entrant: Int64
+    item: str
+    vocabulary: Count
+    text: tuple[Count, ...]
+    prompt: tuple[Count, ...]
+    answer: tuple[Count, ...]
+    places: tuple[Count, ...]
+    written: tuple[Likeliest, ...]
+
+
+class Foretold(Record, frozen=True, kw_only=True, tag="foretold"):
+    """What a subject holds likely at each of the places of a reference's answer, given the reference's own tokens."""
+
+    entrant: Int64
+    item: str
+    at: tuple[Likeliest, ...]

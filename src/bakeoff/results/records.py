@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from bakeoff.results.answers import Answer, Answering, TaskSet
+from bakeoff.results.answers import Answer, Answering, Foretold, ReferenceAnswer, TaskSet
 from bakeoff.results.parts import EngineTimings as EngineTimings
 from bakeoff.results.parts import Int64 as Int64
 from bakeoff.results.parts import MemoryPart as MemoryPart
@@ -27,7 +27,7 @@ SCHEMA = 2
 """Version of the run file. Higher: a reader refuses. Changes are listed here, newest first.
 
 2  the plan of a run and its resumption; what warmed a cell up and what ended it, and pauses to cool down; anchors;
-   windows of load; readings of meters; tasks and the answers to them.
+   windows of load; readings of meters; tasks and the answers to them, and what is held likely in these.
 1  the first.
 """
 
@@ -354,6 +354,8 @@ AnyRecord = (
     | TaskSet
     | Answering
     | Answer
+    | ReferenceAnswer
+    | Foretold
     | RunEnded
 )
 
@@ -379,6 +381,8 @@ class Run(Struct, frozen=True, kw_only=True):
     task_sets: tuple[TaskSet, ...] = ()
     answering: tuple[Answering, ...] = ()
     answers: tuple[Answer, ...] = ()
+    reference_answers: tuple[ReferenceAnswer, ...] = ()
+    foretold: tuple[Foretold, ...] = ()
     ended: RunEnded | None = None
 
     def trials_of(self, cell: int, purpose: Purpose = "timed") -> list[Trial]:

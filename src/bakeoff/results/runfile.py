@@ -16,7 +16,7 @@ from typing import IO, Any, Self, get_args
 import msgspec
 
 from bakeoff.errors import FileError
-from bakeoff.results.answers import Answer, Answering, TaskSet
+from bakeoff.results.answers import Answer, Answering, Foretold, ReferenceAnswer, TaskSet
 from bakeoff.results.records import (
     INTERRUPTED,
     SCHEMA,
@@ -203,6 +203,20 @@ def _check_answers(path: Path, found: dict[type[AnyRecord], list[Any]]) -> None:
     kept = len(set(places)) == len(places) and len(asked) == len(found[Answering]) and len(found[TaskSet]) < 2
     if not kept or any(entrant not in asked or item not in items for entrant, item, _ in places):
         raise FileError(f"{path.name} is damaged: its answers and tasks do not belong together.")
+    _check_foretold(path, items, found[ReferenceAnswer], found[Foretold])
+
+
+def _check_foretold(path: Path, items: set[str], references: list[ReferenceAnswer], foretold: list[Foretold]) -> None:
+    """Raise FileError where what was foretold is of no answer of the one reference, or not at all of its places."""
+    by_item = {record.item: record for record in references}
+    whole = len({record.entrant for record in references}) < 2 and len(by_item) == len(references)
+    whole = whole and by_item.keys() <= items and len({(r.entrant, r.item) for r in foretold}) == len(foretold)
+    whole = whole and all(
+        len(record.written) == len(record.places) and all(place < len(record.answer) for place in record.places)
+        for record in references
+    )
+    if not whole or any(r.item not in by_item or len(r.at) != len(by_item[r.item].places) for r in foretold):
+        raise FileError(f"{path.name} is damaged: its reference's answers and what is foretold do not belong together.")
 
 
 _OF_A_CELL: tuple[type[AnyRecord], ...] = (Trial, Window, Warmed, CooledDown, CellEnded)
@@ -220,6 +234,8 @@ _LISTS: dict[str, type[AnyRecord]] = {
     "task_sets": TaskSet,
     "answering": Answering,
     "answers": Answer,
+    "reference_answers": ReferenceAnswer,
+    "foretold": Foretold,
 }
 
 

@@ -22,7 +22,8 @@ class Quality(Struct, frozen=True, kw_only=True):
 
     ``reference`` is the subject that the others are held against, the first where None. ``margin``: accuracies that
     differ by less are equivalent; None: that is not judged. ``price_per_hour`` is what an hour of the machine costs, in
-    dollars, where that is known.
+    dollars, where that is known. ``agreement``: of the reference's greedy answers to so many of the tasks, the others
+    are asked for their next tokens; None: of none.
     """
 
     sets: tuple[str, ...] = DEFAULT_SETS
@@ -33,6 +34,7 @@ class Quality(Struct, frozen=True, kw_only=True):
     reference: str | None = None
     margin: float | None = None
     price_per_hour: float | None = None
+    agreement: int | None = None
 
 
 def tasks_of(quality: Quality) -> tuple[Task, ...]:

@@ -15,6 +15,7 @@ from bakeoff.results.records import CellFailed, Run
 from bakeoff.run.budget import left_s, share_s, spent_s
 from bakeoff.run.contestant import Contestant, Observer
 from bakeoff.run.file import RunFile
+from bakeoff.run.foretelling import Agreement
 from bakeoff.run.instruments import Instruments
 from bakeoff.run.load import Load
 from bakeoff.run.metering import Metering
@@ -38,11 +39,13 @@ def run_all(
     before: Run | None = None,
     metering: Metering | None = None,
     answerer: Answerer | None = None,
+    agreement: Agreement | None = None,
 ) -> list[BakeoffError]:
     """Measure what is in the plan; give the errors of what could not be measured, which the file holds as well.
 
     ``before`` is what the run has already, read to be resumed: that is left alone. Without ``metering`` no meters are
-    read. ``answerer`` puts the plan's tasks to every subject, behind all that is measured.
+    read. ``answerer`` puts the plan's tasks to every subject, behind all that is measured, and ``agreement`` asks them
+    for their next tokens, last of all.
 
     Raises Interrupted on Ctrl-C, UsageError where a meter that was asked for cannot be read, and FileError where the
     file cannot be written or is of something that has changed; everything measured is kept.
@@ -55,6 +58,8 @@ def run_all(
         invocation.run()
         if answerer is not None:
             invocation.answer(answerer)
+            if agreement is not None:
+                invocation.agree(agreement, answerer.tasks.context)
         by_hand = metering.end() if metering is not None and file.written else None
         if by_hand is not None:
             file.write(by_hand)
@@ -140,6 +145,22 @@ class _Invocation:
             if begun:
                 raise
             self._failed(number, error)
+
+    def agree(self, agreement: Agreement, context: int) -> None:
+        """Hold the next tokens of every subject that could be measured against those of the reference."""
+        numbers = sorted(range(len(self._plan.entrants)), key=lambda number: number != agreement.reference)
+        for number in numbers:
+            if self.failed & {number, agreement.reference} or not agreement.due(number):
+                continue
+            entrant = self._plan.entrants[number]
+            options = structs.replace(entrant.options, context=context, parallel=1)
+            try:
+                contestant = self._make(structs.replace(entrant, options=options))
+                with _event_loop() as loop:
+                    loop.run(agreement.ask(contestant, number, self._file.write, self._observer))
+            except (EngineError, UsageError) as error:
+                self._failed(number, error)
+                self.broke_off = self.broke_off or isinstance(error, EngineError)
 
     async def _measure(self, number: int, until_ns: int | None, contestant: Contestant) -> None:
         entrants = self._plan.entrants
