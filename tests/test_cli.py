@@ -245,6 +245,13 @@ def test_tokens_are_written_as_the_planner_takes_them(bakeoff: Bakeoff, own_home
     assert [cell.workload.context for cell in read_run(file).cells] == [32_768]
 
 
+def test_an_anchor_is_told_with_the_name_of_its_cell(bakeoff: Bakeoff) -> None:
+    said = bakeoff("run", "scripted:steady", "--runs", "2", "--shape", "pp8+tg4", "--shape", "pp4+tg4")
+    anchors = [line for line in said.err.splitlines() if ": anchor:" in line]
+    assert anchors
+    assert all(line.startswith("steady, pp8+tg4: anchor: ") for line in anchors)
+
+
 def test_precision_budget_and_anchors_are_in_the_plan_that_the_file_keeps(bakeoff: Bakeoff, own_home: Path) -> None:
     options = ["--precision", "1.5%", "--time-budget", "1h30m", "--no-anchors", "--seed", "7"]
     assert bakeoff("run", "scripted:steady", "--prompt", "Count.", *options).code == 0

@@ -80,6 +80,8 @@ class Runner:
         self._observer.stage(f"Starting {contestant.text}")
         async with self._session(contestant, entrant) as session:
             cells = await self._warming.all(session, asked, until_ns)
+            for cell in cells:
+                self._observer.cell(cell.opened, self._protocol.most_trials, cell.done)
             slots = anchor_slots(entrant, entrants, len(cells))
             await self._anchor(session, cells[0], slots, "start")
             await self._rounds(session, cells, until_ns, spare="end" in slots)
@@ -119,7 +121,6 @@ class Runner:
     async def _rounds(self, session: Session, cells: list[Cell], until_ns: int | None, *, spare: bool) -> None:
         """Each cell once a round, in a seeded random order, until each has enough or the time is used up."""
         for cell in cells:
-            self._observer.cell(cell.opened, self._protocol.most_trials, cell.done)
             self._end_where_enough(cell)
         kept_s = self._protocol.anchors * cells[0].next_s if spare else 0.0
         number = min((cell.done for cell in cells if cell.ended is None), default=0)
