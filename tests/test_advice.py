@@ -57,7 +57,8 @@ def test_an_rtx_4090_takes_the_32b(capsys: pytest.CaptureFixture[str]) -> None:
         "published. Ollama calls it deepseek-r1:32b-qwen-distill-q4_K_M; it offers these weights and is the least to "
         "set up. Set num_ctx 4096. It gives up r1-70b, which at Q4_K_M would do RATE, split between GPU and processor. "
         "What would change this: a pace of SO MANY tokens/s being enough (then r1-70b); a need for more than 17,152 "
-        "tokens of context; a measurement there: bakeoff run 'ollama:r1-32b@Q4_K_M'."
+        "tokens of context; a measurement there, by the script that 'bakeoff setup r1-32b@Q4_K_M --engine ollama' "
+        "writes."
     )
     assert found["choice"]["settings"] == {"num_ctx": 4096}
     assert found["api"] is False
@@ -68,7 +69,7 @@ def test_an_m3_max_raises_its_limit_for_the_70b_and_says_how(capsys: pytest.Capt
     assert choice(found) == ("Apple M3 Max 40c 48 GB", "r1-70b", "Q4_K_M", "ollama")
     limit = found["choice"]["settings"]["iogpu.wired_limit_mb"]
     assert f"sudo sysctl iogpu.wired_limit_mb={limit}" in found["advice"]
-    assert "MLX, if 'bakeoff run mlx:r1-70b@4bit' on it shows it faster" in found["advice"]
+    assert "MLX, if 'bakeoff run mlx:r1-70b@4bit --pull' on it shows it faster" in found["advice"]
 
 
 def test_an_m3_max_takes_the_32b_where_it_must_be_read_along_with(capsys: pytest.CaptureFixture[str]) -> None:
@@ -345,3 +346,12 @@ def test_bad_input_gets_a_sentence(capsys: pytest.CaptureFixture[str], arguments
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("arguments", [("--on", "rtx-4090"), ("--on", "rtx-4090", "--concurrency", "16")])
+def test_the_command_that_it_ends_with_is_one_that_works(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    (command,) = re.findall(r"script that 'bakeoff ([^']*)' writes", document(capsys, *arguments)["advice"])
+    assert main([*command.split(), *arguments[:2]]) == 0
+    assert capsys.readouterr().out.startswith("#!/usr/bin/env bash")

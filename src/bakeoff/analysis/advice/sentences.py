@@ -217,13 +217,14 @@ def _would_change(taken: Pick, asked: Asked, needs: Needs, billed: str) -> Sente
     words.append(f"a need for more than {row.max_context:,} tokens of context")
     mac = bool(taken.site.machine.devices) and taken.site.machine.devices[0].vendor == "apple"
     if mac and taken.engine != "mlx":
-        words.append(f"MLX, if 'bakeoff run mlx:{row.model}@{'8bit' if row.quant == 'Q8_0' else '4bit'}' on it shows "
-                     "it faster")  # fmt: skip
+        words.append(f"MLX, if 'bakeoff run mlx:{row.model}@{'8bit' if row.quant == 'Q8_0' else '4bit'} --pull' on it "
+                     "shows it faster")  # fmt: skip
     if billed:
         words.append(billed)
     if taken.run is None and names_of(row.model):
         there = "" if taken.site.machine.is_this else " there"
-        words.append(f"a measurement{there}: bakeoff run '{taken.engine}:{row.model}@{row.quant}'")
+        script = f"bakeoff setup {row.model}@{row.quant} --engine {taken.engine}"
+        words.append(f"a measurement{there}, by the script that '{script}' writes")
     text = f"What would change this: {'; '.join(words)}."
     return Sentence(text=text, rules=("would_change",), inputs=inputs, sources=(_PLANNER,))
 
