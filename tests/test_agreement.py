@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -18,11 +18,17 @@ from hypothesis import strategies as st
 from scipy.special import rel_entr
 
 from bakeoff.analysis.agreement import AgreementSummary
+from bakeoff.engines.base import Engine
 from bakeoff.engines.llama_attached import AttachedLlama
 from bakeoff.engines.llama_foretelling import LlamaForeteller
+from bakeoff.engines.options import EngineOptions
+from bakeoff.engines.vllm import Vllm
+from bakeoff.engines.vllm_foretelling import VllmForeteller
+from bakeoff.engines.vllm_serve import Served
 from bakeoff.errors import BakeoffError, BrokenReply, FileError
 from bakeoff.report.agreement import agreement_sentences
 from bakeoff.report.quality import quality_document
+from bakeoff.results.records import Model
 from bakeoff.results.runfile import read_run
 from bakeoff.run.contestant import Contestant
 from bakeoff.run.file import RunFile
@@ -32,6 +38,7 @@ from bakeoff.run.resume import plan_to_resume
 from bakeoff.run.session import run_all
 from bakeoff.stats.divergence import shared_kl
 from tests.answering import Oracle, answerer_for, plan_of, right, summary_of, sums
+from tests.fake_vllm import FakeVllmServer
 from tests.fakes import MODEL, FakeLlamaServer, hosted, ok
 from tests.servers import Received, run, saying, serving, sized
 from tests.test_cli import Bakeoff, bakeoff, own_home
@@ -128,6 +135,57 @@ def test_a_reply_without_probabilities_that_can_be_used_is_told_in_a_sentence(re
         asking(json.dumps(reply).encode())
 
 
+def asking_vllm(reply: bytes) -> Any:
+    async def main() -> Any:
+        async with serving(saying(sized(reply))) as (url, seen):
+            return await VllmForeteller(url, {}, MODEL).answer((1, 2), 3, TOP), json.loads(seen[0].body)
+
+    return run(main())
+
+
+def test_a_real_reply_of_vllm_has_the_same_by_token_ids() -> None:
+    """Recorded from vLLM 0.32.0 on a processor: SmolLM2-135M-Instruct, three tokens."""
+    (answer, at), body = asking_vllm((DATA / "next-tokens-vllm-0.32.0-cpu.json").read_bytes())
+    assert answer == (2068, 5482, 451)
+    assert [place.ids[0] for place in at] == list(answer)
+    assert [len(place.ids) for place in at] == [20, 20, 20]
+    assert at[0].logprobs[0] == pytest.approx(-1.3171989)
+    assert all(list(place.logprobs) == sorted(place.logprobs, reverse=True) for place in at)
+    assert (body["logprobs"], body["temperature"], body["return_tokens_as_token_ids"]) == (20, 0, True)
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        None,
+        {"tokens": ["token_id:1"], "top_logprobs": []},
+        {"tokens": ["token_id:1"], "top_logprobs": [{}]},
+        {"tokens": [" the"], "top_logprobs": [{" the": -0.1}]},
+        {"tokens": ["token_id:-1"], "top_logprobs": [{"token_id:-1": -0.1}]},
+        {"tokens": ["token_id:1"], "top_logprobs": [{"token_id:1": None}]},
+    ],
+)
+def test_a_vllm_that_tells_too_little_is_told_in_a_sentence(logprobs: Any) -> None:
+    with pytest.raises(BrokenReply, match="does not tell at /v1/completions what --agreement needs"):
+        asking_vllm(json.dumps({"choices": [{"logprobs": logprobs}]}).encode())
+
+
+def test_what_vllm_is_to_forget_is_asked_under_another_salt() -> None:
+    reply = (DATA / "next-tokens-vllm-0.32.0-cpu.json").read_bytes()
+
+    async def main() -> list[str]:
+        async with serving(saying(sized(reply))) as (url, seen):
+            foreteller = VllmForeteller(url, {}, MODEL)
+            for forgets in (False, False, True):
+                if forgets:
+                    foreteller.forget()
+                await foreteller.answer((1, 2), 3, TOP)
+            return [json.loads(each.body)["cache_salt"] for each in seen]
+
+    first, second, third = run(main())
+    assert first == second != third
+
+
 # Whole runs
 
 A = ((0.1, 0.5, 0.3, 0.1), (0.2, 0.1, 0.6, 0.1), (0.4, 0.3, 0.2, 0.1), (0.1, 0.2, 0.2, 0.5))
@@ -174,8 +232,41 @@ class Planted(FakeLlamaServer):
         return {"tokens": tokens[len(body["prompt"]) :], "completion_probabilities": places}
 
 
+class PlantedVllm(FakeVllmServer):
+    """The same of vLLM: it takes 20 at most, and names tokens by their ids, in no order."""
+
+    def __init__(self, table: Sequence[Sequence[float]]) -> None:
+        super().__init__(stops_after=2)
+        self.planted = Planted(table)
+
+    def lookup(self, request: Received) -> bytes | None:
+        body = json.loads(request.body) if request.body else {}
+        if request.path == "/tokenize" and body != self.hello:
+            messages = body.get("messages")
+            text = f"<user>{messages[0]['content']}" if messages else body["prompt"]
+            return ok({"tokens": [ord(letter) % 4 for letter in text]})
+        if request.path == "/v1/completions" and "stream" not in body:
+            assert body["logprobs"] <= 20
+            found = self.planted.complete({**body, "n_predict": body["max_tokens"], "n_probs": body["logprobs"]})
+            top = [{f"token_id:{each['id']}": each["logprob"] for each in reversed(place["top_logprobs"])}
+                   for place in found["completion_probabilities"]]  # fmt: skip
+            tokens = [f"token_id:{token}" for token in found["tokens"]]
+            return ok({"choices": [{"logprobs": {"tokens": tokens, "top_logprobs": top}}]})
+        return super().lookup(request)
+
+    hello: ClassVar = {
+        "model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": True
+    }  # fmt: skip
+
+
+def engine_at(server: Planted | PlantedVllm, url: str) -> Engine:
+    if isinstance(server, PlantedVllm):
+        return Vllm(Served(name=MODEL, source=MODEL), Model(name=MODEL), EngineOptions(url=url))
+    return AttachedLlama(MODEL, url, opens_thinking=lambda _: False)
+
+
 def agreeing(
-    folder: Path, servers: dict[str, Planted], path: Path | None = None, **judging: Any
+    folder: Path, servers: Mapping[str, Planted | PlantedVllm], path: Path | None = None, **judging: Any
 ) -> tuple[Path, list[BakeoffError]]:
     """A run of these servers on six tasks, or what is left of it."""
     plan = plan_of(*servers, **{"agreement": 5, **judging})
@@ -184,8 +275,7 @@ def agreeing(
         urls = {name: stack.enter_context(hosted(server)) for name, server in servers.items()}
 
         def make(entrant: Entrant) -> Contestant:
-            engine = AttachedLlama(MODEL, urls[entrant.text], opens_thinking=lambda _: False)
-            return Contestant(entrant.text, engine, ids)
+            return Contestant(entrant.text, engine_at(servers[entrant.text], urls[entrant.text]), ids)
 
         return done(folder, plan, make, tasks, path)
 
@@ -236,6 +326,17 @@ def test_planted_distributions_come_out_with_their_own_divergence(tmp_path: Path
     assert 0 <= other.kl.low <= other.kl.point
 
 
+@pytest.mark.parametrize("first", ["a", "v"])
+def test_engines_of_either_kind_are_held_against_each_other(tmp_path: Path, first: str) -> None:
+    servers: dict[str, Planted | PlantedVllm]
+    servers = {"a": Planted(A), "v": PlantedVllm(B)} if first == "a" else {"v": PlantedVllm(A), "a": Planted(B)}
+    path, errors = agreeing(tmp_path, servers)
+    assert errors == []
+    (other,) = agreement_in(path).others
+    assert other.kl.point == pytest.approx(float(np.mean(planted_kl(path))), abs=1e-5)
+    assert other.same.point < 1
+
+
 def test_the_reference_against_itself_shows_what_no_difference_looks_like(tmp_path: Path) -> None:
     floor = agreement_in(agreeing(tmp_path, {"a": Planted(A), "b": Planted(B)})[0]).floor
     assert (floor.same.point, floor.kl.point, floor.log_ratio.point) == (1, 0, 0)
@@ -248,14 +349,16 @@ def test_a_server_that_names_few_gives_a_lower_bound_and_tells_how_much_is_lumpe
     assert other.lump > 0.1
 
 
-def test_the_servers_are_given_the_same_tokens_greedily_and_with_their_cache(tmp_path: Path) -> None:
+def test_the_servers_are_given_the_same_tokens_each_answer_anew_and_cached_from_place_to_place(tmp_path: Path) -> None:
     a, b = Planted(A), Planted(B)
     path, _ = agreeing(tmp_path, {"a": a, "b": b})
     forced = [body for body in a.completions if body["n_predict"] == 1]
     assert [body["prompt"] for body in forced] == [body["prompt"] for body in b.completions]
     assert len(a.completions) - len(forced) == 5
     for body in (*a.completions, *b.completions):
-        assert (body["n_probs"], body["post_sampling_probs"], body["cache_prompt"]) == (TOP, False, True)
+        assert (body["n_probs"], body["post_sampling_probs"]) == (TOP, False)
+    assert [body["cache_prompt"] for body in b.completions] == [False, *[True] * (LENGTH - 1)] * 5
+    assert [body["cache_prompt"] for body in forced] == [body["cache_prompt"] for body in b.completions]
     first = read_run(path).reference_answers[0]
     assert forced[1]["prompt"] == [*first.prompt, first.answer[0]]
 
@@ -303,7 +406,7 @@ def test_a_run_cut_behind_any_record_comes_to_the_same_and_asks_for_nothing_agai
 def test_the_words_give_each_figure_its_interval_and_say_what_it_is_not(tmp_path: Path) -> None:
     path, _ = agreeing(tmp_path, {"a": Planted(A, names=3), "b": Planted(B, names=3)})
     words = "\n".join(agreement_sentences(agreement_in(path)))
-    assert "at 30 of the 30 places of a's own greedy answers to 5 tasks; the 3 likeliest of each" in words
+    assert "at 30 of the 30 places of a's own greedy answers to 5 tasks; by up to 3 likeliest of each" in words
     assert "b: the same likeliest token at" in words
     assert "KL at least" in words
     assert "a against itself" in words
@@ -357,8 +460,14 @@ def test_a_file_whose_foretold_tokens_do_not_belong_together_is_refused(tmp_path
     ("arguments", "words"),
     [
         (("llamacpp:smollm2", "--agreement", "4"), "name another subject"),
-        (("llamacpp:smollm2", "ollama:smollm2", "--agreement", "4"), "from llama.cpp alone"),
-        (("scripted:steady", "scripted:thinking", "--agreement", "4"), "from llama.cpp alone"),
+        (
+            ("llamacpp:smollm2", "ollama:smollm2", "--agreement", "4"),
+            "and vLLM (vllm:) alone",
+        ),
+        (
+            ("scripted:steady", "scripted:thinking", "--agreement", "4"),
+            "and vLLM (vllm:) alone",
+        ),
         (("llamacpp:smollm2", "llamacpp:x.gguf", "--agreement", "1"), "--agreement"),
     ],
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bakeoff.engines.subjects import SubjectText
     from bakeoff.run.plan import Plan
 
-FORETELLING = ("llamacpp",)
+FORETELLING = ("llamacpp", "vllm")
 """Engines of which next-token probabilities can be had."""
 
 
@@ -112,5 +112,5 @@ def _check_agreement(subjects: list[SubjectText]) -> None:
         raise UsageError("--agreement holds subjects against the first or --reference: name another subject.")
     silent = next((subject.text for subject in subjects if subject.engine not in FORETELLING), None)
     if silent is not None:
-        raise UsageError(f"{silent}: Bakeoff gets next-token probabilities from llama.cpp alone (llamacpp:). Leave "
-                         "--agreement out.")  # fmt: skip
+        raise UsageError(f"{silent}: Bakeoff gets next-token probabilities from llama.cpp (llamacpp:) and vLLM "
+                         "(vllm:) alone. Leave --agreement out.")  # fmt: skip

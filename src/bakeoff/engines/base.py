@@ -161,10 +161,10 @@ class Counting(Protocol):
 
 
 class Foreteller(Protocol):
-    """Untimed questions of how likely a model holds its next token; its cache is used. All raise EngineError."""
+    """Untimed questions of how likely a model holds its next token; its cache is used. Asking may raise EngineError."""
 
-    async def vocabulary(self) -> int:
-        """How many tokens its model has."""
+    async def vocabulary(self) -> int | None:
+        """How many tokens its model has; None: not told."""
         ...
 
     async def token_ids(self, text: str, *, chat: bool) -> tuple[int, ...]:
@@ -177,6 +177,10 @@ class Foreteller(Protocol):
 
     async def likeliest(self, ids: tuple[int, ...], top: int) -> Likeliest:
         """The ``top`` likeliest tokens behind these."""
+        ...
+
+    def forget(self) -> None:
+        """What is asked next is reckoned anew, from the first token on."""
         ...
 
 

@@ -47,6 +47,7 @@ class LlamaForeteller:
     def __init__(self, url: str, model: str) -> None:
         self._url = url
         self._model = model
+        self._cached = True
 
     async def vocabulary(self) -> int:
         """How many tokens its model has."""
@@ -77,6 +78,10 @@ class LlamaForeteller:
             raise self._tells_too_little("/completion", f"probabilities of {len(at)} tokens where it was asked for one")
         return at[0]
 
+    def forget(self) -> None:
+        """What is asked next is reckoned anew, from the first token on."""
+        self._cached = False
+
     async def _complete(
         self, ids: tuple[int, ...], most: int, top: int
     ) -> tuple[tuple[int, ...], tuple[Likeliest, ...]]:
@@ -89,10 +94,11 @@ class LlamaForeteller:
             "temperature": 0,
             "top_k": 1,
             "repeat_penalty": 1.0,
-            "cache_prompt": True,
+            "cache_prompt": self._cached,
             "return_tokens": True,
             "stream": False,
         }
+        self._cached = True
         found = await self._ask("/completion", body, _Completion)
         try:
             at = tuple(_likeliest(place.top_logprobs) for place in found.completion_probabilities)

@@ -23,6 +23,7 @@ from bakeoff.engines.llama_server import chat_messages, nucleus
 from bakeoff.engines.openai import authorization
 from bakeoff.engines.options import EngineOptions
 from bakeoff.engines.page_cache import PageCache, drop_page_cache
+from bakeoff.engines.vllm_foretelling import VllmForeteller
 from bakeoff.engines.vllm_serve import (
     CAUSES,
     TELLING,
@@ -177,6 +178,9 @@ class Vllm:
     async def counters(self) -> Counters:
         """What it counts for all whom it serves, from ``/metrics``."""
         return await self._server.counters()
+
+    def foreteller(self) -> VllmForeteller:
+        return VllmForeteller(self._server.base, self._headers, self._says.name)
 
     async def ready(self, count: int) -> None:
         """Have so many connections open."""

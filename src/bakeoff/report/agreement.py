@@ -19,7 +19,7 @@ def agreement_sentences(summary: AgreementSummary) -> Iterator[str]:
     floor, reference = summary.floor, one_line(summary.reference)
     yield (
         f"Next tokens, each given the same tokens before it, at {floor.places} of the {summary.tokens} places of "
-        f"{reference}'s own greedy answers to {floor.tasks} tasks; the {summary.top} likeliest of each:"
+        f"{reference}'s own greedy answers to {floor.tasks} tasks; by up to {summary.top} likeliest of each:"
     )
     for other in summary.others:
         yield f"  {one_line(other.name)}: {_words(other)}."

@@ -115,14 +115,15 @@ class Likeliest(Struct, frozen=True):
 class ReferenceAnswer(Record, frozen=True, kw_only=True, tag="reference_answer"):
     """One greedy answer of the run's reference, in token ids, of which others are asked how likely they hold it.
 
-    ``vocabulary`` is how many tokens its model has, and ``text`` the task's prompt in them, without chat template;
-    ``prompt`` is all that stood before the answer. ``places`` are those of the ``answer`` of which the probabilities
-    are kept: each is of the token there, given all before it. ``written`` is what it held likely while it wrote.
+    ``vocabulary`` is how many tokens its model has, where that is told; ``text`` the task's prompt in them, without
+    chat template; ``prompt`` is all that stood before the answer. ``places`` are those of the ``answer`` of which the
+    probabilities are kept: each is of the token there, given all before it. ``written`` is what it held likely while it
+    wrote.
     """
 
     entrant: Int64
     item: str
-    vocabulary: Count
+    vocabulary: Count | None
     text: tuple[Count, ...]
     prompt: tuple[Count, ...]
     answer: tuple[Count, ...]

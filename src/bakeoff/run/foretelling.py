@@ -1,6 +1,6 @@
 """How far the subjects' next tokens agree: all are asked at places of the reference's own greedy answers.
 
-Nothing is timed here, so the engines' caches are used.
+Nothing is timed here, so that the engines' caches are used from one place of an answer to the next.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Agreement:
         async with contestant.engine as engine:
             if not isinstance(engine, Foretelling):
                 raise UsageError(f"{contestant.text} does not tell how likely its next tokens are: --agreement needs "
-                                 "subjects of llama.cpp (llamacpp:).")  # fmt: skip
+                                 "subjects of llama.cpp (llamacpp:) or vLLM (vllm:).")  # fmt: skip
             if entrant in self._opened:
                 check_unchanged(self._opened[entrant], engine.describe())
             foreteller = engine.foreteller()
@@ -67,6 +67,7 @@ class Agreement:
                     raise UsageError("The reference gave no answers that others could be held against.")
                 if entrant != self.reference:
                     await self._check_vocabulary(foreteller, contestant.text, answer)
+                foreteller.forget()  # what the reference wrote is read anew too
                 at = [await foreteller.likeliest((*answer.prompt, *answer.answer[:n]), TOP) for n in answer.places]
                 write(Foretold(entrant=entrant, item=item, at=tuple(at)))
                 self._done.add((entrant, item))
@@ -90,8 +91,9 @@ class Agreement:
         """Raise UsageError where its tokens are not the reference's."""
         size = await foreteller.vocabulary()
         ids = await foreteller.token_ids(self._prompts[answer.item], chat=False)
-        if size != answer.vocabulary or ids != answer.text:
-            why = f"{size:,} tokens, not {answer.vocabulary:,}" if size != answer.vocabulary else "other tokens"
+        unlike = None not in (size, answer.vocabulary) and size != answer.vocabulary
+        if unlike or ids != answer.text:
+            why = f"{size:,} tokens, not {answer.vocabulary:,}" if unlike else "other tokens"
             raise UsageError(f"{text} has another vocabulary than the reference ({why}): next tokens are compared "
                              "between quantizations of one model. Leave --agreement out.")  # fmt: skip
 
