@@ -204,6 +204,7 @@ class Planted(FakeLlamaServer):
         self.names = names
         self.vocabulary = vocabulary
         self.shift = shift
+        self.breaks_after = 1000
         self.completions: list[dict[str, Any]] = []
 
     def lookup(self, request: Received) -> bytes | None:
@@ -215,6 +216,8 @@ class Planted(FakeLlamaServer):
                 return ok({"tokens": [(ord(letter) + self.shift) % 4 for letter in body["content"]]})
             case "/completion":
                 self.completions.append(body)
+                if len(self.completions) > self.breaks_after:
+                    return sized(b'{"error": "out of memory"}', b"500 Internal Server Error")
                 return ok(self.complete(body))
         return super().lookup(request)
 
@@ -401,6 +404,21 @@ def test_a_run_cut_behind_any_record_comes_to_the_same_and_asks_for_nothing_agai
         again = sum(body["n_predict"] == 1 for server in servers.values() for body in server.completions)
         missing = 4 - sum(b'"foretold"' in line for line in lines[:kept])
         assert again == missing * LENGTH
+
+
+def test_a_server_that_breaks_off_leaves_a_run_that_can_be_gone_on_with(tmp_path: Path) -> None:
+    whole = agreement_in(agreeing(tmp_path, {"a": Planted(A), "b": Planted(B)})[0])
+    broken = Planted(B)
+    broken.breaks_after = 8
+    path, errors = agreeing(tmp_path, {"a": Planted(A), "b": broken})
+    assert ["answered 500" in str(error) for error in errors] == [True]
+    before = read_run(path)
+    assert before.ended is not None
+    assert before.ended.status == "failed"
+    assert agreement_in(path).others[0].tasks == 1
+    _, errors = agreeing(tmp_path, {"a": Planted(A), "b": Planted(B)}, path)
+    assert errors == []
+    assert agreement_in(path) == whole
 
 
 def test_the_words_give_each_figure_its_interval_and_say_what_it_is_not(tmp_path: Path) -> None:
