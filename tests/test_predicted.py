@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import pytest
 from msgspec import structs
+from rich.console import Console
 
 from bakeoff.analysis.predicted import decode_miss, learned
 from bakeoff.analysis.summary import summarize
@@ -17,6 +19,7 @@ from bakeoff.planning.learned import Correction, corrected, correction
 from bakeoff.planning.rows import Asked, plan
 from bakeoff.planning.sources import sources_of
 from bakeoff.planning.speed import placement, predict, work
+from bakeoff.report.terminal import print_summary
 from bakeoff.results.records import EngineTimings, Figure, Prediction, Run, Trial
 from tests.hand_made import a_cell, a_run, a_trial
 
@@ -56,6 +59,17 @@ def test_a_miss_is_measured_over_predicted_less_one() -> None:
     miss = decode_miss(cell)
     assert miss is not None
     assert not miss.inside
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_the_screen_says_where_the_processors_cores_set_the_pace(bound: bool) -> None:
+    run, out = run_of(110.0), io.StringIO()
+    (opened,) = run.cells
+    assert opened.predicted is not None
+    opened = structs.replace(opened, predicted=structs.replace(opened.predicted, cores_bound=bound))
+    print_summary(summarize(structs.replace(run, cells=(opened,))), "FILE", Console(file=out, width=200))
+    assert "Predicted for the" in out.getvalue()
+    assert ("The processor's cores set the pace, not its memory." in out.getvalue()) is bound
 
 
 def test_without_a_prediction_there_is_no_miss() -> None:

@@ -82,6 +82,7 @@ def test_of_a_model_half_on_the_gpu_the_rest_is_the_processors() -> None:
     assert none is not None
     assert whole.decode_tps.point > half.decode_tps.point > none.decode_tps.point
     assert (whole.limit_assumed, half.limit_assumed, none.device) == (False, True, "cpu")
+    assert not whole.cores_bound
 
 
 def test_what_this_machine_taught_is_in_the_prediction_and_not_in_the_plain_one() -> None:
@@ -127,6 +128,15 @@ def test_another_machines_server_is_not_predicted_by_this_machine(url: str) -> N
     here, there = described(), described(settings={"url": url})
     assert Predictor(RTX, {})(None, here, workload, 40) is not None
     assert Predictor(RTX, {})(None, there, workload, 40) is None
+
+
+@pytest.mark.parametrize(("cores", "bound"), [(1, True), (64, False)])
+def test_whether_the_cores_set_the_pace_is_kept_with_the_prediction(cores: int, bound: bool) -> None:
+    bare = find_machine("cpu:ddr5-5600-dual")
+    host = structs.replace(bare.host, cores=cores, flops=cores * 96e9)
+    found = Predictor(structs.replace(bare, host=host), {})(None, described(device="cpu"), a_cell().workload, 40)
+    assert found is not None
+    assert found.cores_bound is bound
 
 
 def test_a_gpu_of_which_nothing_is_known_is_not_predicted_as_the_processor() -> None:

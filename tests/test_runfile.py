@@ -152,6 +152,7 @@ CELL = CellOpened(
         limit_tps=230.6,
         memory_bytes=5_246_496_768,
         limit_assumed=True,
+        cores_bound=True,
     ),
     template_tokens=4,
     start=Start(ready_s=1.31, load_s=0.9, page_cache="cold"),

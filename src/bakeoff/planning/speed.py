@@ -195,6 +195,15 @@ def _decode_span(asked: Work, placed: Placement, depth: int, engine: Engine) -> 
     return total
 
 
+def cores_bound(asked: Work, placed: Placement) -> bool:
+    """Whether the processor has a part of the model, and takes longer for its steps and unpacking than for reading."""
+    last = parts(asked, placed)[-1]
+    if last.device is not None:
+        return False
+    steps, memory, unpacking = _on_processor(asked, placed.host, last, 0.0)
+    return steps + unpacking > memory
+
+
 def share_reached(host: HostMemory) -> float:
     """Of the host's bandwidth what decode reaches: a part of its memory's peak, all of what was measured to be."""
     return 1.0 if host.measured else processor_fit().efficiency
@@ -298,8 +307,7 @@ def _notes(asked: Work, placed: Placement, engine: Engine) -> tuple[str, ...]:
     held = parts(asked, placed)
     if held[-1].device is None:
         notes.append("What the processor computes is known within a factor, its prefill by assumption only.")
-        steps, memory, unpacking = _on_processor(asked, placed.host, held[-1], 0.0)
-        if steps + unpacking > memory:
+        if cores_bound(asked, placed):
             notes.append(OVERHEAD)
         if placed.devices:
             notes.append(f"PCIe is taken to move {PCIE_BYTES_S / 1e9:.0f} GB/s.")

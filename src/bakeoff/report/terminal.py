@@ -196,9 +196,11 @@ def _predictions(cells: list[CellSummary]) -> Iterator[RenderableType]:
         low, high = (significant(bound, 2) for bound in (predicted.low or 0, predicted.high or 0))
         where = "within" if miss.inside else "outside"
         side = "above" if miss.off >= 0 else "below"
+        prediction = cell.opened.predicted
+        pace = " The processor's cores set the pace, not its memory." if prediction and prediction.cores_bound else ""
         yield Text(
             f"Predicted for the {one_line(cell.opened.workload.name)}: {significant(predicted.point, 2)} tokens/s "
-            f"({low}–{high}); measured is {abs(miss.off):.0%} {side} that, {where} the interval."
+            f"({low}–{high}); measured is {abs(miss.off):.0%} {side} that, {where} the interval.{pace}"
         )
         return
 

@@ -47,7 +47,7 @@ class Prediction(Struct, frozen=True, kw_only=True):
 
     ``plain_…`` are the points before what earlier runs on this machine taught. No rate of one stream can pass
     ``limit_tps``, unless the model fits the processor's cache; ``limit_assumed``: nobody named or measured the
-    bandwidth of the memory that it hangs on.
+    bandwidth of the memory that it hangs on. ``cores_bound``: the processor's cores set the pace, not its memory.
     """
 
     device: Literal["cpu", "gpu"]
@@ -58,6 +58,7 @@ class Prediction(Struct, frozen=True, kw_only=True):
     limit_tps: float
     memory_bytes: int
     limit_assumed: bool = False
+    cores_bound: bool = False
 
 
 class Gpu(Struct, frozen=True, kw_only=True):

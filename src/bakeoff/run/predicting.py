@@ -17,7 +17,7 @@ from bakeoff.models.recipes import tensors
 from bakeoff.models.weights import parameters
 from bakeoff.planning.fit import fit
 from bakeoff.planning.learned import Correction, DeviceKind, corrected
-from bakeoff.planning.speed import Engine, Placement, predict, work
+from bakeoff.planning.speed import Engine, Placement, cores_bound, predict, work
 from bakeoff.results.records import Prediction, Workload
 
 if TYPE_CHECKING:
@@ -79,11 +79,11 @@ class Predictor:
             return None
         machine = self._machine if on_gpu else structs.replace(self._machine, devices=())
         engine: Engine = "ollama" if about.engine == "ollama" else "llamacpp"
+        asked, split = work(weights.architecture, weights.tensors), _split(about, weights.architecture.layers)
+        placed = Placement(devices=machine.devices, host=machine.host, gpu_layers=split)
         speed = predict(
-            work(weights.architecture, weights.tensors),
-            Placement(
-                devices=machine.devices, host=machine.host, gpu_layers=_split(about, weights.architecture.layers)
-            ),
+            asked,
+            placed,
             engine=engine,
             context=prompt_tokens + workload.max_tokens // 2,
             prompt_tokens=prompt_tokens,
@@ -91,7 +91,6 @@ class Predictor:
         kind: DeviceKind = "gpu" if on_gpu else "cpu"
         shown = corrected(speed, self._learned[kind]) if kind in self._learned else speed
         memory = fit(machine, weights.architecture, weights.tensors, context=workload.context or 4096, engine=engine)
-        split = _split(about, weights.architecture.layers) is not None
         return Prediction(
             device=kind,
             decode_tps=shown.decode_at_context,
@@ -99,7 +98,8 @@ class Predictor:
             plain_decode_tps=speed.decode_at_context.point,
             plain_prefill_tps=speed.prefill.point,
             limit_tps=speed.limit_tps,
-            limit_assumed="assumed" in machine.host.described and (not on_gpu or split),
+            limit_assumed="assumed" in machine.host.described and (not on_gpu or split is not None),
+            cores_bound=cores_bound(asked, placed),
             memory_bytes=memory.total_bytes,
         )
 
