@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bakeoff.hardware.catalogue import chips
+from bakeoff.hardware.chips import chips
 from bakeoff.hardware.cores import Cores, cores_of
 from bakeoff.models.catalogue import find
 from bakeoff.models.recipes import tensors

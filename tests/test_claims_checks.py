@@ -18,7 +18,7 @@ from bakeoff.analysis.claims.quantity import parse_quantity
 from bakeoff.analysis.claims.subject import placed, work_of
 from bakeoff.analysis.claims.verdict import Checked, Evidence, against_interval, judged
 from bakeoff.analysis.claims.verify import specifications_of, verify
-from bakeoff.hardware.catalogue import chips
+from bakeoff.hardware.chips import chips
 from bakeoff.hardware.dated import old_note
 from bakeoff.models.catalogue import find
 from bakeoff.planning.placement import bandwidth_limit_tps

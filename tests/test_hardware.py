@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.hardware import memory_speed
-from bakeoff.hardware.catalogue import GIB, chips, find_machine, known_as
+from bakeoff.hardware.catalogue import GIB, find_machine
+from bakeoff.hardware.chips import chips, known_as
 from bakeoff.hardware.memory_speed import Calibration, calibrate, parse_memory, save, saved
 from bakeoff.hardware.naming import parse_name
 

@@ -8,7 +8,7 @@ from datetime import date
 from msgspec import Struct
 
 from bakeoff.clock import utc_now
-from bakeoff.hardware.catalogue import known_as
+from bakeoff.hardware.chips import known_as
 from bakeoff.hardware.machine import Machine
 
 OLD_DAYS = 180

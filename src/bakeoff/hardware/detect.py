@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from bakeoff.hardware.catalogue import GIB, Chip, chips, known_as, unified_host
+from bakeoff.hardware.catalogue import GIB, unified_host
+from bakeoff.hardware.chips import Chip, chips, known_as
 from bakeoff.hardware.gpus import FoundGpu, found_gpus
 from bakeoff.hardware.host import cpu_name
 from bakeoff.hardware.machine import Device, HostMemory, Machine

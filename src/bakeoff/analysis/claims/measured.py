@@ -12,7 +12,7 @@ from bakeoff.analysis.claims.subject import engine_of, layers_on_gpu, machine_of
 from bakeoff.analysis.claims.verdict import Evidence, Verdict
 from bakeoff.analysis.summary import CellSummary, summarize
 from bakeoff.errors import UsageError
-from bakeoff.hardware.catalogue import GIB, known_as
+from bakeoff.hardware.chips import GIB, known_as
 from bakeoff.models.catalogue import find
 from bakeoff.models.names import names_of
 from bakeoff.results.records import Figure, Host, Model, Run

@@ -12,7 +12,7 @@ from bakeoff.analysis.claims.claim import Claim
 from bakeoff.analysis.claims.quantity import Quantity, parse_quantity
 from bakeoff.analysis.claims.subject import engine_of, machine_of
 from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict, exact
-from bakeoff.hardware.catalogue import GIB, Chip, known_as
+from bakeoff.hardware.chips import GIB, Chip, known_as
 from bakeoff.hardware.machine import Machine
 from bakeoff.hardware.prices import prices
 from bakeoff.models.catalogue import find

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bakeoff.analysis.claims.claim import Claim
 from bakeoff.analysis.claims.subject import CONTEXT, depth, engine_of
 from bakeoff.analysis.claims.verdict import Given
-from bakeoff.hardware.catalogue import known_as
+from bakeoff.hardware.chips import known_as
 from bakeoff.hardware.machine import Machine
 from bakeoff.models.architecture import Architecture
 from bakeoff.models.weights import parameters, tensor_bytes
