@@ -117,7 +117,7 @@ def test_version_2_is_read_as_version_3_is() -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        pytest.param(b"PK\3\4" + bytes(40), "is not a GGUF file: it begins with b'PK", id="another format"),
+        pytest.param(b"PK\3\4" + bytes(40), "is not a GGUF file: it begins with 'PK", id="another format"),
         pytest.param(b"", "cut short", id="empty"),
         pytest.param(start(version=1), "has version 1;", id="version 1"),
         pytest.param(start(version=4), "has version 4;", id="version 4"),

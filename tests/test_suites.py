@@ -638,6 +638,8 @@ def test_where_nothing_of_a_suite_can_be_measured_that_is_said(capsys: pytest.Ca
         (["--suite", "quick", "--prompt-tokens", "5"], "--prompt-tokens does not go with --suite"),
         (["--suite", "quik"], "Did you mean quick?"),
         (["--suite", "article", "--engine", "olama"], "There is no engine 'olama'. Did you mean 'ollama'?"),
+        (["--suite", "quick", "--engine", "vllm"], "--engine vllm would run nothing: quick.toml has no subject that"),
+        (["--suite", "quick", "--engine", "foo", "scripted:steady"], "--engine foo would run nothing"),
         (["--shape", "pp5", "--max-tokens", "9"], "--shape states its lengths itself"),
         (["--shape", "pp5", "--prompt-tokens", "9"], "--shape states its lengths itself"),
         (["--shape", "qq5"], "'qq5' is no shape"),

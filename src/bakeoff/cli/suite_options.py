@@ -77,6 +77,10 @@ def suite_plan(
     )
     (base,) = settings_of({**options, "context": None, "gpu_layers": None})
     found = starts(file, choice)
+    for engine in options["engines"]:
+        if not any(start.subject.startswith(f"{engine}:") for start in found):
+            raise UsageError(f"--engine {engine} would run nothing: {file.name} has no subject that leaves its engine "
+                             "open, or none that it can run. Leave it out, or name a SUBJECT.")  # fmt: skip
     wanted = named([(parse_subject(start.subject), _options(base, start, options["parallel"])) for start in found])
     entrants = [Entrant(subject, engine, start.asked) for (subject, engine), start in zip(wanted, found, strict=True)]
     return Plan(tuple(entrants), _protocol(file.suite.measuring, options, given))

@@ -207,7 +207,7 @@ class _Cursor:
 def _version(cursor: _Cursor) -> int:
     magic = cursor.take(4)
     if magic != b"GGUF":
-        raise FileError(f"{cursor.name} is not a GGUF file: it begins with {magic!r}. Name a .gguf file.")
+        raise FileError(f"{cursor.name} is not a GGUF file: it begins with {ascii(magic)[1:]}. Name a .gguf file.")
     version = cursor.integer(_U32)
     if version & 0xFFFF == 0:
         cursor.refuse("it is big-endian, which only big-endian machines can run")

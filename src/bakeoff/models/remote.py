@@ -101,7 +101,7 @@ class RemoteFolder:
                 data = self._body(answer, name, limit) if asked_for else b""
                 return answer.status_code, answer.headers, data
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            why = plain_text(str(error)) or type(error).__name__
+            why = re.sub(r"^\[Errno -?\d+\] ", "", plain_text(str(error))) or type(error).__name__
             raise FileError(f"{self.label(name)} could not be read ({why}). Check the address.") from None
 
     def _body(self, answer: httpx.Response, name: str, limit: int) -> bytes:
