@@ -117,7 +117,7 @@ def most_at_once(trials: Sequence[Trial], begin_ns: int, end_ns: int) -> int:
         at, begun = trial.timeline.at_ns, trial.begun_ns or 0
         if not at:
             continue
-        read_ns = round(min(at[0], (trial.engine.prefill_s or 0.0) * _S))
+        read_ns = round(min(at[0], max(0.0, (trial.engine.prefill_s or 0.0) * _S)))
         first, last = begun + at[0] - read_ns, begun + at[-1]
         if last > begin_ns and first < end_ns:
             events += [(first, 1), (last, -1)]
