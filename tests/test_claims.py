@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.analysis.claims.claim import METRICS
-from bakeoff.analysis.claims.claims_file import built_in, parse_claims, read_claims
+from bakeoff.analysis.claims.claims_file import SHELF, parse_claims, read_claims
 from bakeoff.analysis.claims.command_text import parse_command
 from bakeoff.analysis.claims.expression import evaluate, names, parse_expression, worked_out
 from bakeoff.analysis.claims.quantity import UNITS, in_unit, parse_quantity
@@ -270,7 +270,7 @@ def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path: Path) -> None:
         read_claims(str(tmp_path / "big.toml"))
 
 
-@pytest.mark.parametrize("name", built_in())
+@pytest.mark.parametrize("name", SHELF.names())
 def test_every_file_in_the_package_says_where_and_when_it_was_published(name: str) -> None:
     claims = read_claims(name)
     assert claims.about.source

@@ -17,6 +17,8 @@ from bakeoff.hardware.prices import prices
 from bakeoff.planning.choice import LOSS, Fits, Needs, choose
 from bakeoff.planning.rows import Asked, plan
 from bakeoff.planning.sources import sources_of
+from bakeoff.report.plan import range_text
+from bakeoff.results.records import Figure
 
 R1 = ["r1-1.5b", "r1-7b", "r1-8b", "r1-14b", "r1-32b", "r1-70b", "r1-671b"]
 
@@ -172,6 +174,13 @@ def test_every_price_is_dated_sourced_and_of_hardware_that_is_known() -> None:
         assert price.date
         assert price.source
         assert find_machine(price.hardware)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"), [(0.5, 1.62, "0.5–1.6"), (0.9996, 1.9, "1.0–1.9"), (0.94, 2.0, "0.9–2.0")]
+)
+def test_a_bound_of_one_token_a_second_has_the_digits_of_its_neighbours(low: float, high: float, text: str) -> None:
+    assert range_text(Figure(point=1.0, low=low, high=high)) == text
 
 
 def test_your_own_price_replaces_ours_and_is_for_the_whole_computer() -> None:

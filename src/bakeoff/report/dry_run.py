@@ -142,10 +142,10 @@ def _table(starts: Sequence[Foreseen]) -> RenderableType:
             break
         table.add_row(Text(plain_text(start.subject), "bold cyan"), _fits(start))
         for cell in start.cells[: MOST_ROWS - table.row_count]:
-            prompt = "text" if cell.prompt_tokens is None else str(cell.prompt_tokens)
+            prompt = "text" if cell.prompt_tokens is None else f"{cell.prompt_tokens:,}"
             rate = "–" if cell.decode_tps is None or cell.max_tokens < 2 else _rate(cell)
             took = "–" if cell.seconds is None or start.skip else range_text(cell.seconds)
-            table.add_row(f"  {plain_text(cell.workload)}", "", f"{prompt} + {cell.max_tokens}", rate, took)
+            table.add_row(f"  {plain_text(cell.workload)}", "", f"{prompt} + {cell.max_tokens:,}", rate, took)
             left -= 1
     if left:
         table.add_row(Text(f"  … {_count(left, 'cell')} more", "dim"))

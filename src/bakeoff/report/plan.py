@@ -273,7 +273,7 @@ def wait_text(seconds: float) -> str:
 
 
 def _bound(value: float) -> str:
-    return significant(value, 1) if value < 1 else _short(value)
+    return significant(value, 1) if value < 0.95 else _short(value)
 
 
 def _short(value: float) -> str:

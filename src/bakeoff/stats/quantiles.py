@@ -29,11 +29,6 @@ def quantile(values: Sequence[float], p: float, confidence: float = 0.95) -> Int
     return Interval(point, ranked[ranks[0]], ranked[ranks[1]], n)
 
 
-def median(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """The middle value, or the mean of the two in the middle, with its interval; None below 6 values at 95 %."""
-    return quantile(values, 0.5, confidence)
-
-
 def quotient_of_quantiles(a: Sequence[float], b: Sequence[float], p: float, confidence: float = 0.95) -> Interval:
     """The quantile of ``b`` over that of ``a``, from independent values above zero.
 

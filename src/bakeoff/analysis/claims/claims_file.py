@@ -29,11 +29,6 @@ from bakeoff.workload.toml_places import Places
 SHELF = Shelf(package="bakeoff.analysis.claims", folder="sets", noun="file of claims")
 
 
-def built_in() -> list[str]:
-    """The names of the files in the package."""
-    return SHELF.names()
-
-
 def read_claims(text: str) -> Claims:
     """The claims of that name in the package, else in that file. Raises UsageError and FileError."""
     found = named_or_file(text, SHELF)

@@ -17,7 +17,6 @@ OLLAMA_CONTEXTS: tuple[tuple[tuple[int, ...], int], ...] = (((0,), 2048), ((0, 6
 """Ollama's default context by the version from which it holds; by the GPU's memory from 0.15.5 on."""
 OLLAMA_BY_MEMORY = (0, 15, 5)
 DEFAULTS = "Ollama's source at these versions: envconfig, OLLAMA_CONTEXT_LENGTH"
-MEANS = "mean of three rates, two of them at one end of the range, over their harmonic mean"
 MEAN_MATTERS = 0.01
 """A mean of rates that is off by less is as good as the rate."""
 
