@@ -65,7 +65,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def cli() -> None:
     """Which reasoning model should I run on my own machine? Measured, with evidence.
 
-    Start with: bakeoff demo
+    Start with 'bakeoff advise', which names one, or 'bakeoff demo', which measures two.
     """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from bakeoff.engines.base import Description
@@ -43,11 +44,13 @@ class Cell:
     def restored(cls, opened: CellOpened, run: Run, parts_of: PartsOf) -> Cell:
         """As the run's file has it."""
         cell = cls(opened)
-        own = [trial for trial in run.trials if trial.cell == opened.cell]
-        for trial in own:
-            cell.add(trial)
+        requests: defaultdict[int | None, list[Trial]] = defaultdict(list)
+        for trial in run.trials:
+            if trial.cell == opened.cell:
+                cell.add(trial)
+                requests[trial.window].append(trial)
         for window in run.windows_of(opened.cell):
-            cell.add_window(window, parts_of(window, [trial for trial in own if trial.window == window.index]))
+            cell.add_window(window, parts_of(window, requests[window.index]))
         cell.ended = next((end for end in run.cell_ends if end.cell == opened.cell), None)
         return cell
 
