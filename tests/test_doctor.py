@@ -316,6 +316,17 @@ def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     return code, capsys.readouterr().out
 
 
+def test_a_model_that_nothing_here_can_get_is_no_measurement(
+    nobody: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(installed, "installed_engines", lambda _: [EngineState(name="llamacpp", state="ready")])
+    assert command(capsys)[0] == 0
+    code, out = command(capsys, "nosuch")
+    assert code == 1
+    assert "no engine that is installed can get it" in " ".join(out.split())
+    assert command(capsys, "r1-7b")[0] == 0
+
+
 def test_the_last_line_is_what_to_type(nobody: None, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     ready = [EngineState(name="llamacpp", state="ready"), EngineState(name="ollama", state="missing")]
     monkeypatch.setattr(installed, "installed_engines", lambda _: ready)

@@ -72,7 +72,7 @@ def _checkup(model: str | None) -> Checkup:
         models=(_small_model(),),
         asked=model,
         names=tuple(names),
-        ready=_can_measure(engines, answering),
+        ready=_can_measure(engines, answering) and (model is None or then is not None),
         verdict=verdict,
         command=then,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bakeoff.cli.option_types import Tokens as Tokens
+from bakeoff.cli.option_types import Tokens
 from bakeoff.errors import UsageError
 
 if TYPE_CHECKING:

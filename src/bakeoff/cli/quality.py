@@ -8,8 +8,9 @@ import click
 
 from bakeoff.cli.engine_options import engine_options, named, settings_of
 from bakeoff.cli.meter_options import meter_options, meters_of
+from bakeoff.cli.option_types import ShareType, Tokens
 from bakeoff.cli.quality_options import task_options, with_quality
-from bakeoff.cli.run import ShareType, measuring_options
+from bakeoff.cli.run import measuring_options
 from bakeoff.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ FORETELLING = ("llamacpp", "vllm")
 @click.command("quality", short_help="Are the answers right, and does the quantization cost any?")
 @click.argument("subjects", nargs=-1, metavar="SUBJECT…")
 @task_options
-@click.option("--samples", type=click.IntRange(1, 1000), default=1, show_default=True, help="Answers to each task.")
-@click.option("--max-tokens", type=click.IntRange(1, 1_000_000), help="Most tokens of an answer, reasoning and all; "
+@click.option(
+    "--samples", type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N", help="Answers to each task."
+)
+@click.option("--max-tokens", type=Tokens(1, 1_000_000), help="Most tokens of an answer, reasoning and all; "
               "else as many as the slowest subject makes in ten minutes, 32768 at most.")  # fmt: skip
-@click.option("--temperature", type=click.FloatRange(0, 5), help="[default: 0.6, with top-p 0.95]")
+@click.option("--temperature", type=click.FloatRange(0, 5), metavar="T", help="[default: 0.6, with top-p 0.95]")
 @click.option("--greedy", is_flag=True, help="Always the likeliest token: what repeats, not how good it is.")
 @click.option("--resume", is_flag=False, flag_value="", default=None, metavar="[RUN]",
               help="Go on with an interrupted run, the newest if none is named.")  # fmt: skip

@@ -26,7 +26,8 @@ def task_options(command: _F) -> _F:
         click.option("--checker", metavar="NAME", default="", help="What grades lines of a file that name no checker."),
         click.option("--fresh", type=click.IntRange(0, 2**63 - 1), metavar="SEED",
                      help="Unseen tasks like those of the standard set; needs the extra 'fresh'."),
-        click.option("--items", type=click.IntRange(1, 100_000), help="So many tasks of each set; else all."),
+        click.option("--items", type=click.IntRange(1, 100_000), metavar="N",
+                     help="So many tasks of each set; else all."),
         click.option("--tasks", metavar="SET[,SET]|FILE", default="standard", show_default=True,
                      help="Sets of tasks by their names, or a file of one's own (JSON Lines)."),
     ):  # fmt: skip

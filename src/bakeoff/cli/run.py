@@ -11,8 +11,7 @@ from click.core import ParameterSource
 from bakeoff.cli.engine_options import engine_options, named, settings_of, with_context
 from bakeoff.cli.load_options import load_options, under_load, with_slots
 from bakeoff.cli.meter_options import meter_options, meters_of
-from bakeoff.cli.option_types import RunsType, SecondsType, Tokens
-from bakeoff.cli.option_types import ShareType as ShareType
+from bakeoff.cli.option_types import RunsType, SecondsType, ShareType, Tokens
 from bakeoff.cli.quality_options import TASK_OPTIONS, USUAL, task_options, with_quality
 from bakeoff.cli.suite_options import check_suite_options, suite_options
 from bakeoff.errors import UsageError

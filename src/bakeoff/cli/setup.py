@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bakeoff.cli.plan import CONTEXT, Tokens
+from bakeoff.cli.option_types import Tokens
+from bakeoff.cli.plan import CONTEXT
 from bakeoff.errors import FileError, UsageError
 
 if TYPE_CHECKING:
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
     from bakeoff.planning.setup.steps import Setup, System
 
 
+ENGINES = ("ollama", "llamacpp", "vllm", "mlx")
+
+
 @click.command("setup", short_help="The exact steps to get there, as a script.")
 @click.argument("model", metavar="MODEL[@QUANT]")
-@click.option("--engine", type=click.Choice(["ollama", "llamacpp", "vllm", "mlx"]), required=True)
+@click.option("--engine", type=click.Choice(ENGINES), help="What is to run it; 'bakeoff advise MODEL' names one.")
 @click.option("--on", "hardware", metavar="HARDWARE", help="For this hardware, not this machine: rtx-4090, cpu, …")
 @click.option("--context", type=Tokens(), metavar="N", default=CONTEXT, show_default=True, help="Context length.")
 @click.option("--host-memory", type=click.FloatRange(1, 65_536), metavar="GB", help="Memory of a named GPU's host.")
@@ -67,6 +71,9 @@ def command(model: str, **options: Any) -> int:
 
 def _check_options(options: dict[str, Any]) -> None:
     """Raise UsageError where options contradict each other, or cannot be met here."""
+    if options["engine"] is None:
+        names = f"{', '.join(ENGINES[:-1])} or {ENGINES[-1]}"
+        raise UsageError(f"Which engine? Add --engine {names}: 'bakeoff advise MODEL' tells which suits it.")
     chosen = [f"--{name}" for name in ("save", "check", "run") if options[name]]
     if len(chosen) > 1:
         raise UsageError(f"{' and '.join(chosen)} exclude each other: leave one out.")

@@ -34,8 +34,11 @@ class SubjectText(Struct, frozen=True):
 def parse_subject(text: str) -> SubjectText:
     """Read one subject. Raises UsageError with what would have been right."""
     engine, colon, rest = text.partition(":")
-    if not colon or not rest:
-        hint = f"llamacpp:{text}" if text.lower().endswith(".gguf") else f"ollama:{text}"
+    if colon and not rest and engine in known_engines():
+        raise UsageError(f"{text!r} names no model. Write ENGINE:MODEL, for instance {engine}:NAME.")
+    if not engine or not rest:
+        model = text.strip(":") or "r1-7b"
+        hint = f"llamacpp:{model}" if model.lower().endswith(".gguf") else f"ollama:{model}"
         raise UsageError(f"{text!r} names no engine. Write ENGINE:MODEL, for instance {hint}.")
     if engine not in known_engines():
         near = difflib.get_close_matches(engine, known_engines(), 1, 0.5)

@@ -45,8 +45,10 @@ def contestant(subject: SubjectText, options: EngineOptions, progress: Progress)
 def _check(subject: SubjectText, options: EngineOptions) -> None:
     for name, engines in _FOR.items():
         if getattr(options, name) != getattr(EngineOptions(), name) and subject.engine not in engines:
-            takers = " and ".join(engines)
-            raise UsageError(f"--{name.replace('_', '-')} is for {takers}: {subject.text} does not take it.")
+            takers = ", ".join(engines[:-1]) + " and " if engines[1:] else ""
+            raise UsageError(
+                f"--{name.replace('_', '-')} is for {takers}{engines[-1]}: {subject.text} does not take it."
+            )
 
 
 def _engine(subject: SubjectText, options: EngineOptions, progress: Progress) -> Engine:
