@@ -134,6 +134,13 @@ def test_of_very_many_trials_every_so_manyth_is_looked_at() -> None:
     assert "of 250 trials" in found(series.drift, slowing).evidence
 
 
+def test_a_model_that_was_as_at_first_until_it_was_loaded_again_blames_the_start() -> None:
+    same = cell(took(QUIET), anchors=anchored((100, 101), (100, 101), (120, 121)))
+    assert "this start" in found(series.drift, same).advice
+    for moved in (((100, 101), (118, 119), (120, 121)), ((100, 101), (120, 121))):
+        assert "Heat" in found(series.drift, cell(took(QUIET), anchors=anchored(*moved))).advice
+
+
 def test_under_load_only_anchors_show_drift() -> None:
     slowing = took((100, 110, 120, 130, 140, 150))
     assert series.drift(cell(slowing, requests=6, windows=[a_window()])) is None

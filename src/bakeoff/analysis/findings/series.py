@@ -154,17 +154,28 @@ def _parted(series: Series) -> Modes | None:
 
 def drift(cell: Cell) -> Finding | None:
     """A trend in the trials that chance would not make, or the anchors at the end unlike those at the beginning."""
-    anchored = [text for group in cell.anchors[1:] if (text := _moved(cell.anchors[0], group))]
+    moved = [_moved(cell.anchors[0], group) for group in cell.anchors[1:]]
+    anchored = [text for text in moved if text]
     trending = [] if cell.under_load else [text for series in _series(cell.ok) if (text := _trend(series))]
     if not anchored and not trending:
         return None
+    only_reloaded = not trending and len(moved) > 1 and not any(moved[:-1])
     return Finding(
         code="drift",
         severity="warning",
         evidence="; ".join([*trending, *anchored[-1:]]),
-        advice="Heat, another program or a memory that filled changed the machine while it was measured: compare only "
+        advice=_OTHER_START
+        if only_reloaded
+        else "Heat, another program or a memory that filled changed the machine while it was measured: compare only "
         "cells of the same rounds, and run again when it is quiet and cool.",
     )
+
+
+_OTHER_START = (
+    "Before it was unloaded it was as at first: what differs is this start, or the machine since. One start may be "
+    "slower than another by where in memory its weights come to lie, of which ± knows nothing. Run it several times, "
+    "and compare the runs."
+)
 
 
 def _trend(series: Series) -> str | None:
