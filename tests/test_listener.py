@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 
 import psutil
@@ -131,6 +131,8 @@ def test_a_running_server_of_this_machine_has_its_memory_and_others_cpu_measured
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("BAKEOFF_HOME", str(tmp_path / "home"))
+    now, passed = psutil.cpu_times(), count()  # in a trial as short as these the system's own may not move
+    monkeypatch.setattr(psutil, "cpu_times", lambda: now._replace(idle=now.idle + next(passed)))
     with running_llama(tmp_path) as (url, pid):
         about = entered(AttachedLlama("tiny", url, opens_thinking=lambda _: None))
         assert (about.attached, about.pids) == (True, (pid,))
