@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.units import bytes_text, figure_text, one_line, plain_text, seconds_text, significant
+from bakeoff.units import bytes_text, figure_text, listed, one_line, plain_text, seconds_text, significant
 
 BIDI_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """All characters with the Unicode property Bidi_Control."""
@@ -127,6 +127,13 @@ def test_bytes_are_counted_in_decimal_units(size: float, text: str) -> None:
 )  # fmt: skip
 def test_times_carry_the_unit_that_keeps_them_readable(seconds: float, text: str) -> None:
     assert seconds_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_words_are_listed_with_and_before_the_last(words: list[str], text: str) -> None:
+    assert listed(words) == text
 
 
 def test_a_time_without_end_is_no_time() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
+MIB, GIB = 2**20, 2**30
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)"
 """A number as people type it, without its sign: a comma parts thousands, and never decimals."""
 _CONTROL = re.compile(
@@ -24,6 +26,11 @@ def plain_text(text: str) -> str:
 def one_line(text: str) -> str:
     """The same without line breaks and with single spaces: a name cannot pass for lines of ours."""
     return " ".join(plain_text(text).split())
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -13,6 +13,7 @@ import click
 from bakeoff.cli.option_types import Tokens
 from bakeoff.cli.plan import CONTEXT
 from bakeoff.errors import FileError, UsageError
+from bakeoff.units import GIB, listed
 
 if TYPE_CHECKING:
     from bakeoff.cli.stepping import Answer
@@ -72,7 +73,7 @@ def command(model: str, **options: Any) -> int:
 def _check_options(options: dict[str, Any]) -> None:
     """Raise UsageError where options contradict each other, or cannot be met here."""
     if options["engine"] is None:
-        names = f"{', '.join(ENGINES[:-1])} or {ENGINES[-1]}"
+        names = listed(ENGINES, "or")
         raise UsageError(f"Which engine? Add --engine {names}: 'bakeoff advise MODEL' tells which suits it.")
     chosen = [f"--{name}" for name in ("save", "check", "run") if options[name]]
     if len(chosen) > 1:
@@ -111,7 +112,7 @@ def _setup(text: str, options: dict[str, Any]) -> tuple[Setup, str]:
 def _machine(options: dict[str, Any]) -> tuple[Machine, System | None]:
     """The machine to set up, and its system where it is this one."""
     if options["hardware"]:
-        from bakeoff.hardware.catalogue import GIB, find_machine
+        from bakeoff.hardware.catalogue import find_machine
 
         memory = round(options["host_memory"] * GIB) if options["host_memory"] else None
         return find_machine(options["hardware"], memory), None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from bakeoff.economics.ranges import Range
 from bakeoff.economics.verdict import Answer
-from bakeoff.units import seconds_text, significant
+from bakeoff.units import listed, seconds_text, significant
 
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 _MONTHS = ("break_even_months", "break_even_months_without_electricity")
@@ -89,9 +90,8 @@ def _span(value: Range) -> str:
     return _bounds(value, months)
 
 
-def _bounds(value: Range, words: object) -> str:
-    assert callable(words)
-    point, low, high = (str(words(each)) for each in (value.point, value.low, value.high))
+def _bounds(value: Range, words: Callable[[float], str]) -> str:
+    point, low, high = (words(each) for each in (value.point, value.low, value.high))
     return point if low == high else f"{point} ({low} to {high})"
 
 
@@ -117,10 +117,6 @@ _NEEDED = {
 }
 
 
-def _joined(words: list[str]) -> str:
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
-
-
 def _electricity(came: Answer) -> str:
     """What leaving electricity out would have said."""
     value, bare = (came.figures[name] for name in _MONTHS)
@@ -133,7 +129,7 @@ def _without(came: Answer) -> str:
     """What can be said where there is no break-even."""
     found, currency = came.figures, came.currency
     api, local = found["api_cost_per_month"], found["local_cost_per_million_tokens"]
-    lacks = _joined([words for name, words in _NEEDED.items() if name not in came.case])
+    lacks = listed([words for name, words in _NEEDED.items() if name not in came.case])
     if local is not None and api is None:
         return (
             f"A million tokens cost {money(local.point, currency)} here at this load; without {lacks}, no break-even."

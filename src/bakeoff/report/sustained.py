@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bakeoff.analysis.sustained import Change, Sustained
 from bakeoff.results.records import Figure
-from bakeoff.units import figure_text, seconds_text, significant
+from bakeoff.units import figure_text, listed, seconds_text, significant
 
 _ROWS = 4
 _COLUMNS_A_BIN = 2
@@ -53,7 +53,7 @@ def course_sentences(course: Sustained) -> Iterator[str]:
         yield "The speed did not change by steps of 3 % or more."
     else:
         told = [_change(change) for change in course.changes]
-        yield f"The speed {', '.join(told[:-1])}{' and ' if told[:-1] else ''}{told[-1]}.{_heat(course)}"
+        yield f"The speed {listed(told)}.{_heat(course)}"
 
 
 def _change(change: Change) -> str:

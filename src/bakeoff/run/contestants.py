@@ -12,6 +12,7 @@ from bakeoff.models.names import engine_name
 from bakeoff.run.contestant import Contestant
 from bakeoff.run.llama import Progress, llama_contestant
 from bakeoff.run.vllm import vllm_contestant
+from bakeoff.units import listed
 from bakeoff.workload.prompts import any_token_ids
 
 if TYPE_CHECKING:
@@ -45,10 +46,7 @@ def contestant(subject: SubjectText, options: EngineOptions, progress: Progress)
 def _check(subject: SubjectText, options: EngineOptions) -> None:
     for name, engines in _FOR.items():
         if getattr(options, name) != getattr(EngineOptions(), name) and subject.engine not in engines:
-            takers = ", ".join(engines[:-1]) + " and " if engines[1:] else ""
-            raise UsageError(
-                f"--{name.replace('_', '-')} is for {takers}{engines[-1]}: {subject.text} does not take it."
-            )
+            raise UsageError(f"--{name.replace('_', '-')} is for {listed(engines)}: {subject.text} does not take it.")
 
 
 def _engine(subject: SubjectText, options: EngineOptions, progress: Progress) -> Engine:
