@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from bakeoff.analysis.advice import RULES, Advice, Evidence, Site, advise
+from bakeoff.analysis.advice import RULES, Advice, Evidence, Load, Site, advise
 from bakeoff.analysis.advice.evidence import Difference, Rate, evidence
 from bakeoff.analysis.quality_pairs import Verdict
 from bakeoff.cli.advise import command
 from bakeoff.cli.main import main
+from bakeoff.economics.inputs import Input
+from bakeoff.economics.ranges import exactly
 from bakeoff.hardware.catalogue import find_machine
 from bakeoff.planning.choice import Needs
 from bakeoff.planning.rows import Asked, plan
@@ -206,10 +208,10 @@ def _without_names(text: str) -> str:
 MAC, NEEDS, ASKED = find_machine("m3-max-48gb"), Needs(), Asked()
 
 
-def advised(*models: str, found: Evidence) -> Advice:
+def advised(*models: str, found: Evidence, load: Load | None = None) -> Advice:
     sources = [source for model in models for source in sources_of(model, ("Q4_K_M", "Q8_0", "4bit", "8bit"))]
     rows = plan(MAC, sources, ASKED, NEEDS)
-    return advise([Site(machine=MAC, sources=sources, rows=rows, found=found)], ASKED, NEEDS)
+    return advise([Site(machine=MAC, sources=sources, rows=rows, found=found)], ASKED, NEEDS, load)
 
 
 def rate(engine: str, quant: str, tps: float) -> Rate:
@@ -256,6 +258,16 @@ def test_the_smaller_quantization_only_where_tasks_showed_it_as_good(verdict: Ve
     assert came.taken is not None
     assert came.taken.row.quant == quant
     assert "q1" in " ".join(came.sentences[1].sources)
+
+
+def test_a_rate_whose_interval_reaches_below_zero_still_tells_that_a_load_cannot_be_done() -> None:
+    """At the most, 120 tokens/s, 20 million tokens a day take 46 hours."""
+    wide = structs.replace(rate("ollama", "Q8_0", 50.0), decode=Figure(point=50.0, low=-20.0, high=120.0, n=2))
+    given = {"calls_per_day": 20_000.0, "tokens_out": 1000.0, "api_output_price": 2.19, "hardware_price": 3000.0}
+    case = {name: Input(value=exactly(value), source="given") for name, value in given.items()}
+    came = advised("r1-7b", found=Evidence(rates=(wide,)), load=Load(case=case, currency="USD"))
+    assert came.api
+    assert any("this machine cannot do the load" in sentence.text for sentence in came.sentences)
 
 
 def test_evidence_is_of_sound_cells_of_this_machine_alone() -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from bakeoff.economics.currency import Money
 from bakeoff.economics.inputs import Input
-from bakeoff.economics.ranges import Range, between, exactly
+from bakeoff.economics.ranges import as_range, exactly
 from bakeoff.errors import UsageError
 from bakeoff.hardware.dated import Dated, specifications
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from bakeoff.cli.cost_inputs import Purse
     from bakeoff.hardware.machine import Machine
     from bakeoff.planning.rows import Row
-    from bakeoff.results.records import Figure
 
 CONTEXT = 4096
 """Tokens that a plan is made for where the load does not ask for more."""
@@ -57,14 +56,6 @@ def from_plan(
 def _of_host(note: str) -> bool:
     """Whether a machine's note is of the processor's memory, which matters where the processor computes."""
     return note.startswith("Host:")
-
-
-def as_range(figure: Figure) -> Range:
-    """A figure with its interval. Few trials allow bounds of nothing or less: a hundredth stands for these."""
-    low, high = figure.low, figure.high
-    if low is None or high is None:
-        return exactly(figure.point)
-    return between(max(low, figure.point / 100), high, figure.point, figure.confidence)
 
 
 def _machine(on: str | None) -> Machine:

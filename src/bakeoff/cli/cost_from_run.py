@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from bakeoff.cli.cost_from_plan import as_range
 from bakeoff.economics.inputs import Input
+from bakeoff.economics.ranges import as_range
 from bakeoff.errors import UsageError
-from bakeoff.units import one_line
+from bakeoff.units import GIB, one_line
 
 if TYPE_CHECKING:
     from bakeoff.analysis.summary import CellSummary
@@ -118,7 +118,7 @@ def _hardware(host: Host) -> str | None:
     if len(host.gpus) == 1 and "apple" not in host.gpus[0].name.lower():
         return host.gpus[0].name
     if "apple" in host.cpu.lower():
-        return f"{host.cpu} {round(host.memory_bytes / 2**30)} GB"
+        return f"{host.cpu} {round(host.memory_bytes / GIB)} GB"
     return None
 
 

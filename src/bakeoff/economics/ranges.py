@@ -6,11 +6,15 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from itertools import product
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from bakeoff.errors import UsageError
 from bakeoff.units import NUMBER, plain_text
+
+if TYPE_CHECKING:
+    from bakeoff.results.records import Figure
 
 MOST_RANGED = 12
 """Inputs that may be ranges at once: 4,096 corners."""
@@ -50,6 +54,14 @@ def exactly(value: float) -> Range:
 def between(low: float, high: float, point: float | None = None, confidence: float = 1.0) -> Range:
     """A range, its point in the middle unless it is given."""
     return Range(low, high, (low + high) / 2 if point is None else point, confidence)
+
+
+def as_range(figure: Figure) -> Range:
+    """A figure with its interval. Few trials allow bounds of nothing or less: a hundredth stands for these."""
+    low, high = figure.low, figure.high
+    if low is None or high is None:
+        return exactly(figure.point)
+    return between(max(low, figure.point / 100), high, figure.point, figure.confidence)
 
 
 def parse_range(

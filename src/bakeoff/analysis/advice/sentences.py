@@ -12,7 +12,7 @@ from bakeoff.analysis.advice.evidence import difference_of
 from bakeoff.analysis.advice.pick import Pick, Site, best_of, next_larger, pick
 from bakeoff.analysis.advice.rules import RuleName
 from bakeoff.economics.inputs import Case, Input
-from bakeoff.economics.ranges import between
+from bakeoff.economics.ranges import as_range
 from bakeoff.economics.verdict import answer
 from bakeoff.models.names import ENGINE_WORDS, names_of
 from bakeoff.planning.budget import VLLM_SHARE
@@ -249,11 +249,7 @@ def _api(taken: Pick, load: Load) -> tuple[Sentence, str]:
     """The sentence on an API; and, where that is the better one, what would make the hardware so."""
     speed, source = taken.row.speed, f"run {taken.run}" if taken.run else f"predicted ({_PLANNER})"
     rates = {"tps": speed.decode_at_context, "prefill_tps": speed.prefill}
-    known = {
-        name: Input(value=between(figure.low or figure.point, figure.high or figure.point, figure.point,
-                                  figure.confidence), source=source)
-        for name, figure in rates.items()
-    }  # fmt: skip
+    known = {name: Input(value=as_range(figure), source=source) for name, figure in rates.items()}
     came = answer({**known, **load.case}, load.currency, load.contained)
     months = came.figures["break_even_months"]
     long = months is not None and months.point > 12 * LIFE_YEARS
