@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from bakeoff.economics.case import DAY_S
 from bakeoff.economics.currency import Money, parse_money
 from bakeoff.economics.ranges import Range, exactly, parse_range
 from bakeoff.errors import UsageError
@@ -15,7 +16,6 @@ Unit = Literal["money", "years", "W", "tokens/s", "calls", "tokens", "share"]
 
 MOST_TOKENS_PER_S = 1e6
 """Tokens a second, on average over a day, beyond which no load is one machine's: far more than any serves."""
-DAY_S = 86_400.0
 
 
 class Known(Struct, frozen=True):

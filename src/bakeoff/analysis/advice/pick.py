@@ -145,17 +145,11 @@ def _vllm_rows(site: Site, asked: Asked, needs: Needs) -> list[Row]:
 
 
 def _vllm_sources(site: Site) -> Iterator[Source]:
-    for arch in dict.fromkeys(source.architecture for source in site.sources if source.name in _named()):
+    for arch in dict.fromkeys(source.architecture for source in site.sources if names_of(source.name)):
         for known in names_of(arch.short)["vllm"]:
             weights = weights_of("vllm", arch, known.quant)
             yield Source(name=arch.short, quant=weights.quant, architecture=arch, tensors=weights.specs,
                          file_bytes=weights.download_bytes)  # fmt: skip
-
-
-def _named() -> set[str]:
-    from bakeoff.models.catalogue import MODELS
-
-    return {short for short in MODELS if names_of(short)}
 
 
 def _usual(site: Site, row: Row, asked: Asked) -> EngineKind:

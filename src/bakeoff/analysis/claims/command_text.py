@@ -10,7 +10,7 @@ from msgspec import Struct
 from bakeoff.analysis.claims.subject import quant_of
 from bakeoff.errors import UsageError
 from bakeoff.models.catalogue import MODELS, R1_FAMILY, find
-from bakeoff.models.names import ENGINE_KINDS, EngineKind, EngineName, names_of
+from bakeoff.models.names import EngineKind, EngineName, names_of
 
 _SIZE = re.compile(r"(?P<size>\d+(?:\.\d+)?b)(?P<rest>.*)", re.IGNORECASE)
 
@@ -131,7 +131,6 @@ def _made(engine: EngineKind, verb: str, name: str, known: EngineName, flags: di
 
 
 def _known(engine: EngineKind, name: str) -> EngineName | None:
-    assert engine in ENGINE_KINDS
     wanted = name.strip().lower()
     return next(
         (each for short in MODELS for each in names_of(short).get(engine, ()) if each.name.lower() == wanted), None

@@ -84,7 +84,7 @@ def published_decode(claim: Claim, claimed: Quantity) -> Evidence | None:
     ends: dict[str, Verdict] = {
         end: "holds" if min(rates) * (1 - TOLERANCE) <= value <= max(rates) * (1 + TOLERANCE) else "does_not_hold"
         for end, value in (("low", claimed.low), ("high", claimed.high))
-        if value not in (float("inf"), float("-inf"))
+        if math.isfinite(value)
     }
     inside = [claimed.least * (1 - TOLERANCE) <= rate <= claimed.most * (1 + TOLERANCE) for rate in rates]
     listed = "; ".join(_told(row, rate, engine) for row, rate in zip(found, rates, strict=True))

@@ -11,7 +11,7 @@ from msgspec import Struct
 from bakeoff.analysis.claims.claim import Claim, Stated
 from bakeoff.analysis.claims.expression import mixed_units, names, parse_expression
 from bakeoff.analysis.claims.quantity import UNITS
-from bakeoff.economics.case import API
+from bakeoff.economics.case import FIGURES
 from bakeoff.economics.case import NAMES as WORDS
 from bakeoff.economics.inputs import INPUTS, check
 from bakeoff.economics.ranges import exactly
@@ -19,8 +19,6 @@ from bakeoff.errors import UsageError
 from bakeoff.workload.toml_places import Path as Place
 
 LARGEST_NUMBER = 1e30
-BREAK_EVEN = ("hardware_price", *API)
-"""Inputs without which there is no break-even."""
 _DIMENSIONS = {"money": "money", "W": "power", "tokens/s": "rate", "tokens": "tokens"}
 """Of a claim that stands for an input of break-even, by the input's unit."""
 
@@ -123,7 +121,7 @@ def _bounds(place: Place, name: str, low: float, high: float) -> Iterator[Fault]
 
 def _break_even(claim: Claim) -> Iterator[Fault]:
     """Inputs that are missing, or that contradict each other as far as they are numbers."""
-    for name in BREAK_EVEN:
+    for name in FIGURES["break_even_months"].needed:
         if name not in claim.where:
             yield Fault(("where",), f"break_even needs {name!r}: {WORDS[name]}.")
     given = {**claim.where, **claim.also}

@@ -41,11 +41,9 @@ _BY_WORD: dict[str, Callable[[Claim], Iterator[Evidence]]] = {
     "code": agreement.code,
     "licence": hardware.licence,
 }
+_OWN_RUN = "a run of your own on it: bakeoff run {engine}:{model}@{quant}, then verify --run last"
 _NEEDED: dict[str, str] = {
-    "decode": "a run of your own on it: bakeoff run {engine}:{model}@{quant}, then verify --run last",
-    "prefill": "a run of your own on it: bakeoff run {engine}:{model}@{quant}, then verify --run last",
-    "ttft": "a run of your own on it: bakeoff run {engine}:{model}@{quant}, then verify --run last",
-    "memory": "a run of your own on it: bakeoff run {engine}:{model}@{quant}, then verify --run last",
+    **dict.fromkeys(("decode", "prefill", "ttft", "memory"), _OWN_RUN),
     "power": "a meter at the same scope during a run of your own on it (bakeoff doctor lists meters)",
     "method": "the publication's single runs",
     "answer": "the answer in plain words",

@@ -12,12 +12,12 @@ from bakeoff.analysis.claims.claim import Claim
 from bakeoff.analysis.claims.quantity import Quantity, parse_quantity
 from bakeoff.analysis.claims.subject import engine_of, machine_of
 from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict, exact
-from bakeoff.hardware.chips import GIB, Chip, known_as
+from bakeoff.hardware.chips import Chip, known_as
 from bakeoff.hardware.machine import Machine
 from bakeoff.hardware.prices import prices
 from bakeoff.models.catalogue import find
 from bakeoff.planning.budget import device_pools
-from bakeoff.units import bytes_text
+from bakeoff.units import GIB, bytes_text
 
 VENDORS_ROUND = 0.03
 """Vendors round their bandwidth (Apple's 400 GB/s is 409.6): within this it is the same."""
@@ -185,7 +185,7 @@ def licence(claim: Claim) -> Iterator[Evidence]:
 def _chip(claim: Claim) -> tuple[Machine, Chip | None]:
     machine = machine_of(claim)
     name = machine.devices[0].chip if machine.devices else machine.name
-    return machine, next(iter(chip for chip in known_as(name) if chip.name == name), None)
+    return machine, next((chip for chip in known_as(name) if chip.name == name), None)
 
 
 def _reference(chip: Chip | None) -> str:

@@ -39,9 +39,8 @@ def disk(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
     size = float(source.file_bytes or tensor_bytes(source.tensors))
     short = size - claimed.most
     words = f"the file has {claimed.shown(size)}"
-    words += (
-        f", {in_unit(short + claimed.most - claimed.high * claimed.scale, claimed.unit, 2)} more" if short > 0 else ""
-    )
+    if short > 0:
+        words += f", {in_unit(size - claimed.high * claimed.scale, claimed.unit, 2)} more"
     yield Evidence(
         source="arithmetic",
         words=words,

@@ -26,7 +26,7 @@ from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict, against_in
 from bakeoff.analysis.findings.limit import LARGEST_CACHE_BYTES
 from bakeoff.models.names import ENGINE_WORDS
 from bakeoff.planning.placement import Part, Placement, Work, parts
-from bakeoff.planning.speed import decode_tps, prefill_tps, ttft_s
+from bakeoff.planning.speed import PCIE_BYTES_S, decode_tps, prefill_tps, ttft_s
 from bakeoff.results.records import Figure
 from bakeoff.units import bytes_text, seconds_text
 
@@ -221,8 +221,6 @@ def prefill(claim: Claim, claimed: Quantity) -> Iterator[Evidence]:
 
 def bottleneck(claim: Claim) -> Iterator[Evidence]:
     """Where the time of a token goes in a split model, and what a bus could do in either reading of *bottleneck*."""
-    from bakeoff.planning.speed import PCIE_BYTES_S
-
     asked, where = work_of(claim), placed(claim)
     held = {("host_memory" if part.device is None else "gpu_memory"): part for part in parts(asked, where)}
     times = {name: part.read_bytes / part.bandwidth for name, part in held.items()}
