@@ -36,9 +36,8 @@ class Purse:
 
         self.settings = settings
         self.currency = parse_currency(options["currency"]) if options["currency"] else settings.currency
-        own = {code: settings.number("rates", code) for code in settings.named("rates")}
-        known = {code.upper(): rate for code, rate in own.items() if rate is not None}
-        self._rates = Rates({**known, **parse_rates(options["rates"])})
+        own = {code: rate for code in settings.named("rates") if (rate := settings.number("rates", code)) is not None}
+        self._rates = Rates({**own, **parse_rates(options["rates"])})
 
     def paid(self, money: Money, what: str, source: str, date: str | None = None) -> Input:
         """An input from money. Raises UsageError where a rate is missing."""

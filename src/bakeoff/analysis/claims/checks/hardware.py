@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from msgspec import structs
 
 from bakeoff.analysis.claims.claim import Claim
+from bakeoff.analysis.claims.published import TOLERANCE
 from bakeoff.analysis.claims.quantity import Quantity, parse_quantity
 from bakeoff.analysis.claims.subject import engine_of, machine_of
 from bakeoff.analysis.claims.verdict import Evidence, Given, Verdict, exact
@@ -148,7 +149,7 @@ def references(claim: Claim, claimed: Quantity | None, date: str) -> Iterator[Ev
         if claimed is None or value.dimension != claimed.dimension:
             yield Evidence(source="published", words=words, reference=each.source)
             continue
-        slack = 0.1 if claim.metric in ("decode", "prefill", "ttft") else 0.0
+        slack = TOLERANCE if claim.metric in ("decode", "prefill", "ttft") else 0.0
         near = claimed.least * (1 - slack) <= value.most and value.least <= claimed.most * (1 + slack)
         stale = claim.metric == "price" and _months_apart(each.date, date) > PRICE_MONTHS
         yield Evidence(
