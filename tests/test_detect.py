@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.hardware.catalogue import GIB
 from bakeoff.hardware.detect import calibrate_this_machine, host_memory, this_machine
 from bakeoff.hardware.gpus import found_gpus
 from bakeoff.hardware.host import cpu_name, this_host
 from bakeoff.hardware.memory_speed import Calibration, save
 from bakeoff.hardware.processor import last_level_cache_bytes, memory_kind, physical_cores, vector_flops
 from bakeoff.hardware.reader import LARGEST_FILE, System
+from bakeoff.units import GIB
 
 MIB = 2**20
 

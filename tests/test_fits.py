@@ -19,8 +19,8 @@ from bakeoff.models.quants import TensorSpec
 from bakeoff.models.recipes import tensors
 from bakeoff.planning.budget import device_pools, host_pool
 from bakeoff.planning.fit import SPARE_BYTES, Fit, fit
-from bakeoff.planning.memory import GIB, MIB
 from bakeoff.planning.speed import Engine
+from bakeoff.units import GIB, MIB
 
 RANK = ("no", "split", "yes_if", "tight", "yes")
 

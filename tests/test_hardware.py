@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.hardware import memory_speed
-from bakeoff.hardware.catalogue import GIB, find_machine
+from bakeoff.hardware.catalogue import find_machine
 from bakeoff.hardware.chips import chips, known_as
 from bakeoff.hardware.memory_speed import Calibration, calibrate, parse_memory, save, saved
 from bakeoff.hardware.naming import parse_name
+from bakeoff.units import GIB
 
 PUBLISHED = """
 Apple M1 7c; Apple M1 8c; Apple M1 Pro 14c; Apple M1 Pro 16c; Apple M1 Max 24c; Apple M1 Max 32c; Apple M1 Ultra

@@ -24,8 +24,6 @@ from bakeoff.models.quants import TYPES, TensorSpec
 from bakeoff.models.recipes import tensors
 from bakeoff.models.weights import embedding_bytes, kv_bytes, layer_bytes, output_bytes, tensor_bytes
 from bakeoff.planning.memory import (
-    GIB,
-    MIB,
     PIPELINE_COPIES,
     Setting,
     cache_bytes,
@@ -35,6 +33,7 @@ from bakeoff.planning.memory import (
     parts,
     working_bytes,
 )
+from bakeoff.units import GIB, MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

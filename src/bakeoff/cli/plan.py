@@ -8,6 +8,7 @@ import click
 
 from bakeoff.cli.option_types import Tokens
 from bakeoff.errors import UsageError
+from bakeoff.units import GIB
 
 if TYPE_CHECKING:
     from bakeoff.hardware.machine import Machine
@@ -129,7 +130,7 @@ def learned_of(machine: Machine) -> dict[Any, Any]:
 
 def machines_of(options: dict[str, Any]) -> list[tuple[Machine, Price | None]]:
     """The machines to plan for, each with its price where a budget was given."""
-    from bakeoff.hardware.catalogue import GIB, find_machine
+    from bakeoff.hardware.catalogue import find_machine
     from bakeoff.hardware.detect import this_machine
 
     names = [name for text in options["hardware"] for name in text.split(",") if name.strip()]

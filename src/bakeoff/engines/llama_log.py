@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from bakeoff.engines.launch import Cause
 from bakeoff.results.records import MemoryPart
+from bakeoff.units import MIB
 
 _LOAD = "loading model tensors"
 _LAYERS = re.compile(r"offloaded (\d{1,6})/(\d{1,6}) layers to GPU")
 _BUFFER = re.compile(r"(\S{1,60}) +(model|KV|RS|compute|output) buffer size = +(\d{1,9}\.\d\d) MiB")
 _WHAT = {"model": "weights", "KV": "kv_cache", "RS": "state", "compute": "compute", "output": "output"}
-_MIB = 2**20
 _IGNORED = "--gpu-layers option will be ignored"
 
 _LESS = "Lower --context or --gpu-layers, or take a smaller quantization."
@@ -100,7 +100,7 @@ def read_load(log: str) -> Loaded:
         layers_on_gpu=int(layers[1]) if layers else None,
         layers=int(layers[2]) if layers else None,
         memory=tuple(
-            MemoryPart(what=what, device=device, bytes=round(size * _MIB)) for (what, device), size in sizes.items()
+            MemoryPart(what=what, device=device, bytes=round(size * MIB)) for (what, device), size in sizes.items()
         ),
         gpu_ignored=_IGNORED in log,
     )

@@ -18,7 +18,7 @@ from bakeoff.errors import EngineMissing
 from bakeoff.hardware.gpus import found_gpus
 from bakeoff.hardware.reader import SYSTEM, Reader
 from bakeoff.results.records import MemoryPart
-from bakeoff.units import plain_text
+from bakeoff.units import GIB, plain_text
 
 PROGRAM = "vllm"
 MEMORY_UTILIZATION = 0.90
@@ -27,7 +27,6 @@ TELLING = ("--enable-prompt-tokens-details", "--enable-per-request-metrics", "--
 
 KV_SPACE = "VLLM_CPU_KVCACHE_SPACE"
 _KV_SPACE_GIB = 4
-_GIB = 2**30
 
 
 class Served(Struct, frozen=True, kw_only=True):
@@ -85,7 +84,7 @@ def environment(
     ours: dict[str, str | None] = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_API_KEY": None}
     asked = options.memory_utilization is not None or KV_SPACE in given
     if not asked and options.gpu is None and not found_gpus(reader):
-        quarter = reader.memory_bytes() // 4 // _GIB
+        quarter = reader.memory_bytes() // 4 // GIB
         ours[KV_SPACE] = str(max(1, min(_KV_SPACE_GIB, quarter)))
     return ours | gpu_environment(options.gpu, reader)
 
@@ -163,6 +162,6 @@ def read_load(log: str) -> Loaded:
     sizes = {what: float(size[1]) for what, pattern in _PARTS if (size := pattern.search(log))}
     return Loaded(
         device=device,
-        memory=tuple(MemoryPart(what=what, device=device, bytes=round(gib * _GIB)) for what, gib in sizes.items()),
+        memory=tuple(MemoryPart(what=what, device=device, bytes=round(gib * GIB)) for what, gib in sizes.items()),
         load_s=float(load[1]) if load else None,
     )

@@ -7,12 +7,11 @@ import re
 from msgspec.structs import replace
 
 from bakeoff.errors import UsageError
-from bakeoff.hardware.chips import GIB as GIB
 from bakeoff.hardware.chips import OWN, Chip, has, named, spellings
 from bakeoff.hardware.machine import Device, HostMemory, Machine
 from bakeoff.hardware.memory_speed import MemoryKind, parse_memory
 from bakeoff.hardware.naming import Name, parse_name
-from bakeoff.units import plain_text
+from bakeoff.units import GIB, plain_text
 
 STATED_HOST = HostMemory(
     memory_bytes=64 * GIB,

@@ -27,8 +27,8 @@ from msgspec.structs import replace
 from bakeoff.config import read_settings
 from bakeoff.hardware.machine import Device, Vendor
 from bakeoff.hardware.naming import Name, parse_name, short_forms
+from bakeoff.units import GIB
 
-GIB = 2**30
 OWN = "your configuration"
 """The source of a chip whose bandwidth the user set."""
 

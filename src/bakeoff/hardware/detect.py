@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from bakeoff.hardware.catalogue import GIB, unified_host
+from bakeoff.hardware.catalogue import unified_host
 from bakeoff.hardware.chips import Chip, chips, known_as
 from bakeoff.hardware.gpus import FoundGpu, found_gpus
 from bakeoff.hardware.host import cpu_name
@@ -17,7 +17,7 @@ from bakeoff.hardware.memory_speed import Calibration, MemoryKind, calibrate, sa
 from bakeoff.hardware.naming import parse_name
 from bakeoff.hardware.processor import last_level_cache_bytes, memory_kind, physical_cores, vector_flops
 from bakeoff.hardware.reader import SYSTEM, Reader
-from bakeoff.units import plain_text
+from bakeoff.units import GIB, plain_text
 
 ASSUMED_MEMORY = MemoryKind(type="DDR4", mt_s=3200, bits=128)
 """What a machine is taken to have that does not say: a slow one of those in use, so that plans promise little."""

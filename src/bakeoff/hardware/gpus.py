@@ -10,8 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from bakeoff.hardware.reader import Reader
-
-MIB = 2**20
+from bakeoff.units import MIB
 
 AMDGPU_IDS = ("/usr/share/libdrm/amdgpu.ids", "/opt/amdgpu/share/libdrm/amdgpu.ids")
 """Where libdrm keeps the names of AMD's devices: ``744C,\tC8,\tAMD Radeon RX 7900 XTX``."""

@@ -15,13 +15,13 @@ from msgspec import Struct
 from bakeoff.clock import now_ns, utc_now
 from bakeoff.errors import BakeoffError, FileError, UsageError
 from bakeoff.folders import data_folder
+from bakeoff.units import GIB
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
 
-GIB = 2**30
 
 CHANNEL_BITS = 64
 """Width of a DDR channel; a DDR5 module's two halves of 32 bits count as one."""

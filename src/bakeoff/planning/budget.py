@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from bakeoff.planning.memory import GIB, MIB
+from bakeoff.units import GIB, MIB
 
 if TYPE_CHECKING:
     from bakeoff.hardware.machine import Device, Machine

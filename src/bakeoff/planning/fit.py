@@ -18,7 +18,6 @@ from msgspec import Struct, structs
 from bakeoff.planning.budget import Pool, device_pools, host_pool, how_to_raise
 from bakeoff.planning.choice import Fits
 from bakeoff.planning.memory import (
-    GIB,
     PIPELINE_COPIES,
     Parts,
     Setting,
@@ -29,7 +28,7 @@ from bakeoff.planning.memory import (
     working_bytes,
 )
 from bakeoff.planning.placement import offloaded, on_devices
-from bakeoff.units import bytes_text
+from bakeoff.units import GIB, bytes_text
 
 if TYPE_CHECKING:
     from bakeoff.hardware.machine import Device, Machine

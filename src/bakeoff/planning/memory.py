@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from bakeoff.errors import UsageError
 from bakeoff.models.weights import KV_ELEMENT_BYTES, Place, kv_bytes, place_of
+from bakeoff.units import GIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from bakeoff.models.architecture import Architecture
     from bakeoff.models.quants import TensorSpec
     from bakeoff.planning.speed import Engine
-
-MIB = 1 << 20
-GIB = 1 << 30
 
 UBATCH = 512
 """Tokens of one pass over a prompt, by default, in llama.cpp and Ollama."""

@@ -15,10 +15,10 @@ from bakeoff.hardware.machine import Machine
 from bakeoff.planning.choice import Needs
 from bakeoff.planning.rows import Asked, Row, choices
 from bakeoff.results.records import Figure
-from bakeoff.units import plain_text, seconds_text, significant
+from bakeoff.units import GIB, plain_text, seconds_text, significant
 
 SCHEMA = 1
-GB, GIB = 1e9, 2**30
+GB = 1e9
 _STYLES = {"yes": "green", "yes_if": "yellow", "tight": "yellow", "split": "magenta", "no": "red"}
 MANY_NOTES = 8
 SIDE_BY_SIDE = 3

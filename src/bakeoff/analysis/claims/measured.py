@@ -12,11 +12,11 @@ from bakeoff.analysis.claims.subject import engine_of, layers_on_gpu, machine_of
 from bakeoff.analysis.claims.verdict import Evidence, Verdict
 from bakeoff.analysis.summary import CellSummary, summarize
 from bakeoff.errors import UsageError
-from bakeoff.hardware.chips import GIB, known_as
+from bakeoff.hardware.chips import known_as
 from bakeoff.models.catalogue import find
 from bakeoff.models.names import names_of
 from bakeoff.results.records import Figure, Host, Model, Run
-from bakeoff.units import figure_text, one_line
+from bakeoff.units import GIB, figure_text, one_line
 
 TOLERANCE = 0.05
 """A claimed figure and a measured one that differ by no more are the same: what two fair set-ups differ by."""

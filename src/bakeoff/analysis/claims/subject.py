@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from bakeoff.analysis.claims.claim import Claim
 from bakeoff.errors import UsageError
-from bakeoff.hardware.catalogue import GIB, find_machine
+from bakeoff.hardware.catalogue import find_machine
 from bakeoff.hardware.machine import Machine
 from bakeoff.models.catalogue import find
 from bakeoff.models.mlx import MLX_TYPES
@@ -17,6 +17,7 @@ from bakeoff.planning.fit import Fit, fit
 from bakeoff.planning.placement import Placement, Work, offloaded, work
 from bakeoff.planning.sources import Source, sources_of
 from bakeoff.planning.speed import DEPTH_OF_BENCH, Engine
+from bakeoff.units import GIB
 
 CONTEXT = 4096
 """Of a claim that names none."""

@@ -6,7 +6,7 @@ import re
 
 from bakeoff.planning.setup.steps import Kit, Step, Target, failing
 from bakeoff.planning.setup.weights import memory_words
-from bakeoff.units import bytes_text
+from bakeoff.units import GIB, bytes_text
 
 _SPARE_BYTES = 1_000_000_000
 """Disk space left free beside what is downloaded."""
@@ -116,7 +116,7 @@ def _processor(target: Target) -> list[Step]:
 
 def _host_memory(target: Target) -> list[Step]:
     need = target.chosen.fit.host_bytes
-    if need < 2**30:
+    if need < GIB:
         return []
     return [
         Step(

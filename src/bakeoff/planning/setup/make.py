@@ -15,7 +15,7 @@ from bakeoff.planning.setup.ollama import ollama_kit
 from bakeoff.planning.setup.steps import Kit, Setup, Step, System, Target
 from bakeoff.planning.setup.vllm import vllm_kit
 from bakeoff.planning.setup.weights import choose, memory_words
-from bakeoff.units import bytes_text
+from bakeoff.units import GIB, bytes_text
 
 if TYPE_CHECKING:
     from bakeoff.hardware.machine import Machine
@@ -86,7 +86,7 @@ def _facts(target: Target, kit: Kit) -> tuple[tuple[str, str], ...]:
     where = " on the GPU" if target.gpus and target.kind != "apple" else ""
     on_gpu = chosen.fit.total_bytes - (chosen.fit.host_bytes if target.gpus else 0)
     memory = f"{bytes_text(on_gpu)} of {memory_words(target.machine)}{where}, for {target.context:,} tokens of context"
-    if target.gpus and chosen.fit.host_bytes >= 2**30:
+    if target.gpus and chosen.fit.host_bytes >= GIB:
         memory += f", and {bytes_text(chosen.fit.host_bytes)} of the host's"
     facts = [("Model", words), ("Licence", weights.arch.licence), ("Disk", disk), ("Memory", memory)]
     if chosen.note:

@@ -17,7 +17,7 @@ from bakeoff.models.quants import TYPES, TensorSpec, TensorType
 from bakeoff.models.recipes import quant_name, tensors
 from bakeoff.models.weights import file_bytes, place_of, tensor_bytes
 from bakeoff.planning.fit import Fit, fit
-from bakeoff.units import bytes_text
+from bakeoff.units import GIB, bytes_text
 
 if TYPE_CHECKING:
     from bakeoff.hardware.machine import Machine
@@ -99,9 +99,9 @@ def _condition(fitted: Fit) -> str:
 
 def memory_words(machine: Machine) -> str:
     """The memory that the model has to fit in, as it is sold: ``24 GB``, ``2 × 24 GB``."""
-    sizes = [round(device.memory_bytes / 2**30) for device in machine.devices if device.vendor != "cpu"]
+    sizes = [round(device.memory_bytes / GIB) for device in machine.devices if device.vendor != "cpu"]
     if not sizes:
-        return f"{machine.host.memory_bytes / 2**30:.0f} GB"
+        return f"{machine.host.memory_bytes / GIB:.0f} GB"
     if len(set(sizes)) > 1:
         return " + ".join(f"{size} GB" for size in sizes)
     return f"{len(sizes)} × {sizes[0]} GB" if len(sizes) > 1 else f"{sizes[0]} GB"
