@@ -64,6 +64,11 @@ class Address(Struct, frozen=True):
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is this machine's own, by what it is called."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    @property
     def url(self) -> str:
         """The whole address, as ``parse`` reads it back."""
         return f"{'https' if self.tls else 'http'}://{self.authority}{self.path}"

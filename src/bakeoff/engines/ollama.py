@@ -101,7 +101,7 @@ class Ollama:
             self._version = await self._server.version()
         except ServerUnreachable:
             program = shutil.which(PROGRAM)
-            if self._options.url is not None or not _is_here(self._address) or program is None:
+            if self._options.url is not None or not self._address.is_here or program is None:
                 raise
             await self._launch(program)
         else:
@@ -168,7 +168,7 @@ class Ollama:
 
     def _drop_files(self) -> PageCache:
         """Have the weights read from the disk, where the server is here and says where its file lies."""
-        named = _BLOB.findall(str(self._shown.get("modelfile") or "")) if _is_here(self._address) else []
+        named = _BLOB.findall(str(self._shown.get("modelfile") or "")) if self._address.is_here else []
         paths = [path for path in map(Path, named) if path.is_file()]
         return drop_page_cache(paths) if paths else "unknown"
 
@@ -258,10 +258,6 @@ class Ollama:
 
 def _full(model: str) -> str:
     return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
-
-
-def _is_here(address: Address) -> bool:
-    return address.host in ("localhost", "::1") or address.host.startswith("127.")
 
 
 def _parts(memory: Loaded | None) -> tuple[MemoryPart, ...]:

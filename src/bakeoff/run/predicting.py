@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
+from bakeoff.engines.address import Address
 from bakeoff.engines.base import Description
 from bakeoff.errors import UsageError
 from bakeoff.models.architecture import Architecture
@@ -107,8 +107,7 @@ class Predictor:
 def _is_here(about: Description) -> bool:
     """Whether what answers is on this machine: what we started, or by its address."""
     url = about.settings.get("url")
-    host = urlsplit(url).hostname or "" if isinstance(url, str) else "localhost"
-    return host in ("localhost", "::1") or host.startswith("127.")
+    return Address.parse(url).is_here if isinstance(url, str) else True
 
 
 def _split(about: Description, layers: int) -> int | None:
