@@ -25,6 +25,7 @@ from bakeoff.engines.base import Capabilities, Description, Request, StreamEvent
 from bakeoff.engines.child import ChildConfig, ChildReply
 from bakeoff.engines.connections import Connections
 from bakeoff.engines.gpu_choice import gpu_environment
+from bakeoff.engines.launch import find_cause
 from bakeoff.engines.llama_foretelling import LlamaForeteller
 from bakeoff.engines.llama_log import CAUSES, Loaded, layers_text, placement_settings, read_load
 from bakeoff.engines.llama_server import ENDING_S, is_going, stream_llama
@@ -135,11 +136,11 @@ class EmbeddedLlama:
 
         Its first line of level E, else the first that speaks of an error.
         """
-        text = self._log_text()
-        lines = text.splitlines()
+        lines = self._log_text().splitlines()
         told = [line for line in lines if _ERROR_LINE.match(line)]
         told = told or [line for line in lines if "error" in line.lower() or "failed" in line.lower()]
-        advice = next((f" {cause.advice}" for cause in CAUSES if cause.sign.lower() in text.lower()), "")
+        found = find_cause(CAUSES, lines)
+        advice = f" {found[0].advice}" if found else ""
         return f" ({plain_text(told[0]).split(': ', 1)[-1].strip()[:200]}).{advice}" if told else "."
 
     def _log_text(self) -> str:

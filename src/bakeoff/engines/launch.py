@@ -35,6 +35,11 @@ class Cause(Struct, frozen=True):
     advice: str
 
 
+def find_cause(causes: Sequence[Cause], lines: Sequence[str]) -> tuple[Cause, str] | None:
+    """The first of which a line speaks, and that line."""
+    return next(((cause, line) for cause in causes for line in lines if cause.sign.lower() in line.lower()), None)
+
+
 def free_port() -> int:
     """A loopback port that is free now. Another may take it before the engine does: then the launch fails."""
     with socket.socket() as probe:
@@ -135,10 +140,9 @@ class Launched:
     def last_words(self) -> str:
         """What the log says went wrong, for the end of a sentence: the cause where it is known, else its last lines."""
         lines = [_STAMP.sub("", line.strip()) for line in self.log_text().splitlines() if line.strip()]
-        for cause in self._causes:
-            line = next((line for line in lines if cause.sign.lower() in line.lower()), None)
-            if line is not None:
-                return f": {line[:200]}. {cause.advice}"
+        found = find_cause(self._causes, lines)
+        if found is not None:
+            return f": {found[1][:200]}. {found[0].advice}"
         return (
             f": {' | '.join(lines[-_SHOWN_LINES:])[:400]}."
             if lines

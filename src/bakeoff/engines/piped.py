@@ -15,7 +15,7 @@ from typing import IO, Any, Self
 
 import msgspec
 
-from bakeoff.engines.launch import Cause
+from bakeoff.engines.launch import Cause, find_cause
 from bakeoff.units import plain_text
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
@@ -102,10 +102,9 @@ class Piped:
         self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - _TAIL_BYTES))
         text = plain_text(self._log.read().decode("utf-8", "replace"))
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        for cause in self._causes:
-            for line in lines:
-                if cause.sign.lower() in line.lower():
-                    return f" ({line[:200]}). {cause.advice}"
+        found = find_cause(self._causes, lines)
+        if found is not None:
+            return f" ({found[1][:200]}). {found[0].advice}"
         return f" ({lines[-1][:200]})." if lines else "."
 
     async def stop(self) -> None:
