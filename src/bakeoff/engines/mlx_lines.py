@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from bakeoff.engines.base import Finished, Request
 from bakeoff.engines.chat import Count
+from bakeoff.engines.llama_server import chat_messages
 from bakeoff.results.records import EngineTimings, Usage
 
 
@@ -71,12 +72,10 @@ decode_line = msgspec.json.Decoder(Line).decode
 
 def as_message(number: int, request: Request) -> dict[str, Any]:
     """A request as the child takes it."""
-    prompt = request.prompt
-    system = [{"role": "system", "content": prompt.system}] if prompt.system else []
     return {
         "id": number,
-        "ids": prompt.token_ids,
-        "messages": [*system, {"role": "user", "content": prompt.text or ""}],
+        "ids": request.prompt.token_ids,
+        "messages": chat_messages(request),
         "max_tokens": request.max_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
