@@ -20,7 +20,6 @@ from fit.gpu.runs import (
     QUALITY_FILE,
     SPLIT_FILE,
     TALK,
-    Example,
     examples,
     first,
     foreseen,
@@ -164,10 +163,8 @@ def test_a_request_is_never_in_more_groups_than_there_are_streams() -> None:
     assert all(ms > 0)
 
 
-def test_the_line_finds_the_two_numbers_that_times_are_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = list(examples()[:3])
-    monkeypatch.setattr(Example, "seconds", lambda each: each.layers() * 50e-6 + each.weights_on_gpu() / 2e12)
-    a, b = two_numbers(found)
+def test_the_line_finds_the_two_numbers_that_times_are_made_of() -> None:
+    a, b = two_numbers(examples()[:3], lambda each: each.layers() * 50e-6 + each.weights_on_gpu() / 2e12)
     assert math.isclose(a, 50e-6, rel_tol=1e-6)
     assert math.isclose(b, 1 / 2e12, rel_tol=1e-6)
 

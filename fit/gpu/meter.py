@@ -62,8 +62,7 @@ def memory() -> str:
 
 
 def idle() -> tuple[float, float]:
-    """Watts of the card before an engine came, at most of the runs, and with a process that holds it and does "
-    "nothing."""
+    """Watts of the card before an engine came, at most of the runs; and with a process that only holds it."""
     before = [
         reading.value
         for example in examples()

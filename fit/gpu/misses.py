@@ -29,7 +29,7 @@ from fit.gpu.text import number, prose, share
 from fit.markdown import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from bakeoff.analysis.summary import CellSummary
 
@@ -46,9 +46,9 @@ def page() -> str:
     return "\n\n".join(f"### {title}\n\n{section()}" for title, section in sections)
 
 
-def two_numbers(found: Sequence[Example]) -> tuple[float, float]:
+def two_numbers(found: Sequence[Example], seconds: Callable[[Example], float]) -> tuple[float, float]:
     """Seconds a layer and seconds a byte: least squares on the relative misses of layers × a + bytes × b."""
-    rows = np.array([(each.layers() / each.seconds(), each.weights_on_gpu() / each.seconds()) for each in found])
+    rows = np.array([(each.layers(), each.weights_on_gpu()) for each in found]) / [[seconds(each)] for each in found]
     (a, b), *_ = np.linalg.lstsq(rows, np.ones(len(rows)), rcond=None)
     return float(a), float(b)
 
@@ -56,7 +56,7 @@ def two_numbers(found: Sequence[Example]) -> tuple[float, float]:
 def decode() -> str:
     """A line through the Q4_K_M models, and where Q8_0 lies beside it."""
     same = [example for example in examples() if example.name.endswith(QUANT)]
-    (a, b), lines = two_numbers(same), []
+    (a, b), lines = two_numbers(same, Example.seconds), []
     for example in examples():
         seconds, size = example.seconds(), example.weights_on_gpu()
         by_two = example.layers() * a + size * b
@@ -68,7 +68,7 @@ def decode() -> str:
         ))  # fmt: skip
     heading = ("model", "layers", "GB on the GPU", "measured, ms a token", "planner, ms", "line, ms", "line's error",
                "left beside the bandwidth, µs a layer")  # fmt: skip
-    planned_a, planned_b = two_numbers_of_the_planner(same)
+    planned_a, planned_b = two_numbers(same, _planned_s)
     said = (
         f"""Least squares over the {len(same)} models at {QUANT} give **{a * 1e6:.0f} µs a layer and {1e-9 / b:,.0f}
         GB/s**: two numbers for {len(same)} points, so small residuals prove little by themselves. The same line through
@@ -92,13 +92,6 @@ def _beside_q8_0(seconds_a_byte: float) -> str:
     can, {_left_s(fourteen) * 1e6:.0f} µs a layer would be left at {QUANT} and {_left_s(fourteen_q8) * 1e6:.0f} at Q8_0:
     what a layer takes is not one figure for both, part of it is {QUANT}'s own, its unpacking or the order of its
     kernels. Which, these runs cannot tell; a profile would."""
-
-
-def two_numbers_of_the_planner(found: Sequence[Example]) -> tuple[float, float]:
-    """The same line through what the planner had said."""
-    rows = np.array([(each.layers(), each.weights_on_gpu()) for each in found]) / [[_planned_s(each)] for each in found]
-    (a, b), *_ = np.linalg.lstsq(rows, np.ones(len(rows)), rcond=None)
-    return float(a), float(b)
 
 
 def _planned_s(example: Example) -> float:
