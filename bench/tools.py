@@ -11,6 +11,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import structs
@@ -246,14 +247,14 @@ def llama_benchy_reading(document: dict[str, Any], load: Load, sent: Sequence[An
     counted = [answer for answer in sent if answer.tokens == load.tokens][load.streams :]
     _check("llama-benchy", counted, load)
     batches = [counted[i : i + load.streams] for i in range(0, len(counted), load.streams)]
-    per_request = _mean([(answer.tokens - 1) / answer.span_s for answer in counted])
+    per_request = fmean([(answer.tokens - 1) / answer.span_s for answer in counted])
     return Reading(
         told=Figures(
             benchmark["e2e_ttft"]["mean"] / 1000,
             1 / benchmark["tg_req_throughput"]["mean"],
             benchmark["tg_throughput"]["mean"],
         ),
-        true=Figures(ttft_s(counted, "begun"), 1 / per_request, _mean([_batch_tps(batch) for batch in batches])),
+        true=Figures(ttft_s(counted, "begun"), 1 / per_request, fmean([_batch_tps(batch) for batch in batches])),
         counted=tuple(counted),
     )
 
@@ -272,7 +273,3 @@ def _check(name: str, counted: Sequence[Answer], load: Load) -> None:
     whole = sum(answer.tokens == load.tokens and answer.ended_ns > 0 for answer in counted)
     if (whole, len(counted)) != (load.requests, load.requests):
         raise BakeoffError(f"{name} counted {len(counted)} answers, {whole} of them whole, not {load.requests}")
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

@@ -41,12 +41,14 @@ def test_edges_are_where_power_crosses_the_middle() -> None:
     assert edges([], begin, end) == (None, None)
 
 
-def seen(apart: float = 0.02, edge: float = 0.1, told: int | None = (3 << 30) // 2) -> Result:
-    once = Updates(0.02, 0.03, 0.1, 0.5)
+def seen(
+    apart: float = 0.02, edge: float = 0.1, told: int | None = (3 << 30) // 2, new_s: float = 0.02, share: float = 0.002
+) -> Result:
+    once = Updates(new_s, 0.03, 0.1, 0.5)
     window = Window(5.0, 3000.0, 3000.0 * (1 + apart), 600.0, edge, edge)
     return Result(
         gpu="GPU", driver="1", load="x", has_counter=True, has_instant=True, counter={"load": once}, power={},
-        idle_w=70.0, meters_share_of_a_core=0.002, memory_told_bytes=told, memory_asked_bytes=1 << 30, windows=[window],
+        idle_w=70.0, meters_share_of_a_core=share, memory_told_bytes=told, memory_asked_bytes=1 << 30, windows=[window],
     )  # fmt: skip
 
 
@@ -54,6 +56,8 @@ def test_each_target_of_the_meters_can_be_missed() -> None:
     assert [aim.met for aim in seen().targets()] == [True] * 5
     assert [aim.met for aim in seen(apart=-0.06).targets()] == [False, True, True, True, True]
     assert [aim.met for aim in seen(edge=-0.3).targets()] == [True, False, True, True, True]
+    assert [aim.met for aim in seen(new_s=0.2).targets()] == [True, True, False, True, True]
+    assert [aim.met for aim in seen(share=0.02).targets()] == [True, True, True, False, True]
     assert [aim.met for aim in seen(told=None).targets()] == [True, True, True, True, False]
     assert [aim.met for aim in seen(told=0).targets()] == [True, True, True, True, False]
 
