@@ -256,6 +256,13 @@ def test_an_anchor_is_told_with_the_name_of_its_cell(bakeoff: Bakeoff) -> None:
     assert all(line.startswith("steady, pp8+tg4: anchor: ") for line in anchors)
 
 
+def test_what_to_do_about_a_finding_is_said_once_on_a_screen_and_what_was_found_each_time(bakeoff: Bakeoff) -> None:
+    said = bakeoff("run", "scripted:steady", "scripted:thinking", "--runs", "2", "--prompt", "Count.", "--no-anchors")
+    shown = " ".join(said.out.split())
+    assert shown.count("2 trials. The interval is wide for that.") == 2
+    assert shown.count("Take --runs auto") == 1
+
+
 def test_precision_budget_and_anchors_are_in_the_plan_that_the_file_keeps(bakeoff: Bakeoff, own_home: Path) -> None:
     options = ["--precision", "1.5%", "--time-budget", "1h30m", "--no-anchors", "--seed", "7"]
     assert bakeoff("run", "scripted:steady", "--prompt", "Count.", *options).code == 0

@@ -134,6 +134,11 @@ def test_of_very_many_trials_every_so_manyth_is_looked_at() -> None:
     assert "of 250 trials" in found(series.drift, slowing).evidence
 
 
+def test_a_time_that_more_than_doubled_is_told_in_times() -> None:
+    finding = found(series.drift, cell(took(QUIET), anchors=anchored((100, 101), (700, 707))))
+    assert "7.0 times as long" in finding.evidence
+
+
 def test_a_model_that_was_as_at_first_until_it_was_loaded_again_blames_the_start() -> None:
     same = cell(took(QUIET), anchors=anchored((100, 101), (100, 101), (120, 121)))
     assert "this start" in found(series.drift, same).advice

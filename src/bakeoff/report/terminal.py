@@ -46,6 +46,7 @@ def _parts(summary: Summary, path: str) -> Iterator[RenderableType]:
     started = summary.run.started
     yield Text.assemble(("Bakeoff", "bold"), f" run {one_line(started.id)}")
     yield Text(host_line(started.host), style="dim")
+    advised: set[str] = set()
     for _, group in groupby(summary.cells, key=lambda cell: cell.opened.subject):
         cells = list(group)
         yield Text()
@@ -58,7 +59,7 @@ def _parts(summary: Summary, path: str) -> Iterator[RenderableType]:
         yield from energy_parts(cells)
         yield from _courses(cells)
         yield from _predictions(cells)
-        yield from _findings(cells)
+        yield from _findings(cells, advised)
     for failure in summary.run.failures:
         yield Text()
         yield Text(f"✗ {one_line(failure.subject)} was not measured: {one_line(failure.error)}", style="bold red")
@@ -205,8 +206,8 @@ def _predictions(cells: list[CellSummary]) -> Iterator[RenderableType]:
         return
 
 
-def _findings(cells: list[CellSummary]) -> Iterator[RenderableType]:
-    """Each finding once, with the cells that it limits."""
+def _findings(cells: list[CellSummary], advised: set[str]) -> Iterator[RenderableType]:
+    """Each finding once, with the cells that it limits; what to do about it where the screen has not said so yet."""
     where: dict[tuple[str, str], tuple[Finding, list[str]]] = {}
     for cell in cells:
         for finding in cell.findings:
@@ -216,5 +217,8 @@ def _findings(cells: list[CellSummary]) -> Iterator[RenderableType]:
             where.setdefault(key, (finding, []))[1].append(cell.opened.workload.name)
     for finding, names in where.values():
         at = f"{one_line(', '.join(names))}: " if len(names) < len(cells) else ""
-        line = f"{_MARKS[finding.severity]} {at}{one_line(finding.evidence)}. {one_line(finding.advice)}"
+        line = f"{_MARKS[finding.severity]} {at}{one_line(finding.evidence)}."
+        if finding.advice not in advised:
+            line += f" {one_line(finding.advice)}"
+            advised.add(finding.advice)
         yield Text(line, style=_STYLES[finding.severity])

@@ -206,4 +206,6 @@ def _moved(before: Sequence[Trial], after: Sequence[Trial]) -> str | None:
 
 def _longer(ratio: float) -> str:
     """A ratio of two times in words; of rates the share would be another."""
+    if ratio >= 2:
+        return f"{ratio:.1f} times as long"
     return f"{ratio - 1:.0%} longer" if ratio > 1 else f"{1 - ratio:.0%} shorter"
