@@ -59,6 +59,14 @@ def test_without_a_default_the_port_is_the_schemes_own(text: str, port: int) -> 
     assert Address.parse(text).port == port
 
 
+@pytest.mark.parametrize(("text", "here"), [
+    ("localhost:8000", True), ("http://127.0.1.1:8000/v1", True), ("[::1]:8000", True), ("0.0.0.0:8000", True),
+    ("http://10.0.0.7:8000", False), ("http://localhost.example.org", False),
+])  # fmt: skip
+def test_it_knows_this_machine_by_its_names(text: str, here: bool) -> None:
+    assert Address.parse(text).is_here is here
+
+
 def test_the_host_header_leaves_out_the_schemes_own_port_only() -> None:
     assert Address.parse("http://host:80").authority == "host"
     assert Address.parse("https://host:443").authority == "host"
