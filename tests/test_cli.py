@@ -249,6 +249,16 @@ def test_tokens_are_written_as_the_planner_takes_them(bakeoff: Bakeoff, own_home
     assert [cell.workload.context for cell in read_run(file).cells] == [32_768]
 
 
+@pytest.mark.parametrize(("arguments", "code", "told"), [((), 0, True), (("--json",), 0, False), ((), 1, False)])
+def test_the_demo_ends_with_what_answers_which_model_to_take(
+    arguments: tuple[str, ...], code: int, told: bool, bakeoff: Bakeoff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bakeoff.cli.measuring.measure", lambda plan, as_json: code)
+    said = bakeoff("demo", *arguments)
+    assert said.code == code
+    assert said.out.endswith("bakeoff advise\n") is told
+
+
 def test_an_anchor_is_told_with_the_name_of_its_cell(bakeoff: Bakeoff) -> None:
     said = bakeoff("run", "scripted:steady", "--runs", "2", "--shape", "pp8+tg4", "--shape", "pp4+tg4")
     anchors = [line for line in said.err.splitlines() if ": anchor:" in line]

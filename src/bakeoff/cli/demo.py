@@ -29,4 +29,7 @@ def command(as_json: bool, seed: int, **_: Any) -> int:
     real = Entrant(parse_subject("llamacpp:smollm2"), EngineOptions(context=CONTEXT), asked)
     synthetic = EngineOptions(context=CONTEXT, synthetic=True)
     twin = Entrant(parse_subject("llamacpp:r1-1.5b@Q4_K_M"), synthetic, asked)
-    return measure(Plan((real, twin), Protocol(runs=TRIALS, warm_ups=WARM_UPS, seed=seed)), as_json)
+    code = measure(Plan((real, twin), Protocol(runs=TRIALS, warm_ups=WARM_UPS, seed=seed)), as_json)
+    if code == 0 and not as_json:
+        click.echo("\nWhich model to take on this machine, and why: bakeoff advise")
+    return code
