@@ -93,9 +93,9 @@ def thinking(reasoning: str) -> Thinking:
     )
 
 
-def repeated_share(words: list[str], size: int = NGRAM) -> float:
-    """The share of sequences of ``size`` words that occurred earlier in the text; 0 for a text with none."""
-    sequences = [hash(tuple(words[start : start + size])) for start in range(len(words) - size + 1)]
+def repeated_share(words: list[str]) -> float:
+    """The share of sequences of ``NGRAM`` words that occurred earlier in the text; 0 for a text with none."""
+    sequences = [hash(tuple(words[start : start + NGRAM])) for start in range(len(words) - NGRAM + 1)]
     return 1 - len(set(sequences)) / len(sequences) if sequences else 0.0
 
 

@@ -11,8 +11,6 @@ from bakeoff.stats.divergence import ROUNDING
 from bakeoff.stats.verdicts import percent
 from bakeoff.units import one_line, significant
 
-_NO_KL = "no KL divergence beyond rounding"
-
 
 def agreement_sentences(summary: AgreementSummary) -> Iterator[str]:
     """What was asked, each subject, the reference against itself, and what all that does not tell."""

@@ -136,10 +136,10 @@ def cost_sentence(subject: SubjectQuality) -> str:
     cost = subject.per_correct
     if not subject.counts.right:
         return "No answer was right, so that a right one has no price."
-    parts = [f"{_with_bounds(cost.seconds, 1)} s"] if cost.seconds else []
-    parts += [f"{_with_bounds(cost.tokens, 1)} tokens"] if cost.tokens else []
-    parts += [f"{_with_bounds(figure, 1)} J ({scope})" for scope, figure in cost.joules.items() if figure]
-    parts += [f"{_with_bounds(cost.dollars, 1)} dollars"] if cost.dollars else []
+    parts = [f"{_with_bounds(cost.seconds)} s"] if cost.seconds else []
+    parts += [f"{_with_bounds(cost.tokens)} tokens"] if cost.tokens else []
+    parts += [f"{_with_bounds(figure)} J ({scope})" for scope, figure in cost.joules.items() if figure]
+    parts += [f"{_with_bounds(cost.dollars)} dollars"] if cost.dollars else []
     return f"A right answer costs {', '.join(parts)}, wrong ones paid for." if parts else "What it costs is not known."
 
 
@@ -158,11 +158,11 @@ def _decimal(figure: Figure | None) -> str:
     return "–" if figure is None else significant(figure.point, 2)
 
 
-def _with_bounds(figure: Figure, scale: float) -> str:
-    low = "0" if figure.low is None else significant(figure.low * scale, 2)
-    high = "no bound" if figure.high is None else significant(figure.high * scale, 2)
+def _with_bounds(figure: Figure) -> str:
+    low = "0" if figure.low is None else significant(figure.low, 2)
+    high = "no bound" if figure.high is None else significant(figure.high, 2)
     bounds = "" if figure.low is None and figure.high is None else f" ({low}–{high})"
-    return f"{significant(figure.point * scale, 3)}{bounds}"
+    return f"{significant(figure.point, 3)}{bounds}"
 
 
 def _finding(finding: Finding) -> Text:

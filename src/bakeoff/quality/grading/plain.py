@@ -89,20 +89,20 @@ def _grouped(part: str, depth: int) -> str:
     return part if part.isalnum() else f"({part})"
 
 
-def braced(text: str, start: int, longest: int = LONGEST) -> tuple[str, int]:
+def braced(text: str, start: int) -> tuple[str, int]:
     """What stands in the braces that open at ``start``, and where they end; else the one character there.
 
-    Braces that never close, or not within ``longest`` characters, hold the rest of their line.
+    Braces that never close, or not within ``LONGEST`` characters, hold the rest of their line.
     """
     if text[start : start + 1] != "{":
         return text[start : start + 1], min(start + 1, len(text))
     depth = 0
-    for position in range(start, min(len(text), start + longest)):
+    for position in range(start, min(len(text), start + LONGEST)):
         if text[position] == "{":
             depth += 1
         elif text[position] == "}":
             depth -= 1
             if depth == 0:
                 return text[start + 1 : position], position + 1
-    line = text[start + 1 : start + longest].partition("\n")[0]
+    line = text[start + 1 : start + LONGEST].partition("\n")[0]
     return line, start + 1 + len(line)
