@@ -7,17 +7,13 @@ them.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
 from msgspec import Struct
 
+from bakeoff.engines.foretelling import Asked
 from bakeoff.engines.lookup import count_or_none, get_json, table
-from bakeoff.errors import BrokenReply
 from bakeoff.results.answers import Count, Likeliest, Logprob
-
-ANSWER_TIMEOUT_S = 600.0
-_T = TypeVar("_T")
 
 
 class _Tokens(Struct):
@@ -45,27 +41,26 @@ class LlamaForeteller:
     """Asks the server at ``url`` of this ``model``."""
 
     def __init__(self, url: str, model: str) -> None:
-        self._url = url
-        self._model = model
+        self._server = Asked("llama-server", url, model)
         self._cached = True
 
     async def vocabulary(self) -> int:
         """How many tokens its model has."""
-        cards = table(await get_json(f"{self._url}/v1/models", name="llama-server")).get("data")
+        cards = table(await get_json(f"{self._server.url}/v1/models", name="llama-server")).get("data")
         known = [table(card) for card in cards] if isinstance(cards, list) else []
-        named = [card for card in known if card.get("id") == self._model] or known[:1] or [{}]
+        named = [card for card in known if card.get("id") == self._server.model] or known[:1] or [{}]
         size = count_or_none(table(named[0].get("meta")).get("n_vocab"))
         if size is None:
-            raise self._tells_too_little("/v1/models", "no n_vocab")
+            raise self._server.tells_too_little("/v1/models", "no n_vocab")
         return size
 
     async def token_ids(self, text: str, *, chat: bool) -> tuple[int, ...]:
         """A text in its tokens; ``chat``: as a user's message, up to where the answer begins."""
         if chat:
             body: dict[str, Any] = {"messages": [{"role": "user", "content": text}]}
-            text = (await self._ask("/apply-template", body, _Prompt)).prompt
+            text = (await self._server.ask("/apply-template", body, _Prompt)).prompt
         body = {"content": text, "add_special": chat, "parse_special": chat}
-        return (await self._ask("/tokenize", body, _Tokens)).tokens
+        return (await self._server.ask("/tokenize", body, _Tokens)).tokens
 
     async def answer(self, ids: tuple[int, ...], most: int, top: int) -> tuple[tuple[int, ...], tuple[Likeliest, ...]]:
         """The greedy answer of at most so many tokens, and for each its ``top`` likeliest."""
@@ -75,7 +70,9 @@ class LlamaForeteller:
         """The ``top`` likeliest tokens behind these."""
         _, at = await self._complete(ids, 1, top)
         if len(at) != 1:
-            raise self._tells_too_little("/completion", f"probabilities of {len(at)} tokens where it was asked for one")
+            raise self._server.tells_too_little(
+                "/completion", f"probabilities of {len(at)} tokens where it was asked for one"
+            )
         return at[0]
 
     def forget(self) -> None:
@@ -99,25 +96,12 @@ class LlamaForeteller:
             "stream": False,
         }
         self._cached = True
-        found = await self._ask("/completion", body, _Completion)
+        found = await self._server.ask("/completion", body, _Completion)
         try:
             at = tuple(_likeliest(place.top_logprobs) for place in found.completion_probabilities)
         except ValueError as error:
-            raise self._tells_too_little("/completion", str(error)) from error
+            raise self._server.tells_too_little("/completion", str(error)) from error
         return found.tokens[: len(at)], at[: len(found.tokens)]
-
-    async def _ask(self, path: str, body: dict[str, Any], kind: type[_T]) -> _T:
-        answer = await get_json(f"{self._url}{path}", body={"model": self._model, **body}, timeout_s=ANSWER_TIMEOUT_S)
-        try:
-            return msgspec.convert(answer, kind)
-        except msgspec.ValidationError as error:
-            raise self._tells_too_little(path, str(error)) from error
-
-    def _tells_too_little(self, path: str, what: str) -> BrokenReply:
-        return BrokenReply(
-            f"The llama-server at {self._url} does not tell at {path} what --agreement needs: {what}. Take a newer "
-            "build, or leave --agreement out."
-        )
 
 
 def _likeliest(told: list[_Token]) -> Likeliest:

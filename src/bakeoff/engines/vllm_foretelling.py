@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
 
-from bakeoff.engines.lookup import get_json
-from bakeoff.errors import BrokenReply
+from bakeoff.engines.foretelling import Asked
 from bakeoff.results.answers import Count, Likeliest, Logprob
 
 MOST = 20
-ANSWER_TIMEOUT_S = 600.0
-_T = TypeVar("_T")
 _PREFIX = "token_id:"
 _Told = Annotated[str, Meta(pattern=rf"^{_PREFIX}[0-9]{{1,15}}$")]
 
@@ -45,9 +41,7 @@ class VllmForeteller:
     """Asks the server at ``base`` of the model that it calls ``name``."""
 
     def __init__(self, base: str, headers: Mapping[str, str], name: str) -> None:
-        self._base = base
-        self._headers = headers
-        self._name = name
+        self._server = Asked("vLLM", base, name, headers)
         self._salt = secrets.token_hex(8)
 
     async def vocabulary(self) -> int | None:
@@ -59,7 +53,7 @@ class VllmForeteller:
         body: dict[str, Any] = {"prompt": text, "add_special_tokens": False}
         if chat:
             body = {"messages": [{"role": "user", "content": text}], "add_generation_prompt": True}
-        return (await self._ask("/tokenize", body, _Tokens)).tokens
+        return (await self._server.ask("/tokenize", body, _Tokens)).tokens
 
     async def answer(self, ids: tuple[int, ...], most: int, top: int) -> tuple[tuple[int, ...], tuple[Likeliest, ...]]:
         """The greedy answer of at most so many tokens, and for each its ``top`` likeliest, 20 at most."""
@@ -72,35 +66,21 @@ class VllmForeteller:
             "repetition_penalty": 1.0,
             "cache_salt": self._salt,
         }
-        told = (await self._ask("/v1/completions", body, _Completion)).choices[0].logprobs
+        told = (await self._server.ask("/v1/completions", body, _Completion)).choices[0].logprobs
         if len(told.tokens) != len(told.top_logprobs) or not all(told.top_logprobs):
-            raise self._tells_too_little("/v1/completions", "a probability of each token")
+            raise self._server.tells_too_little("/v1/completions", "a probability of each token")
         return tuple(map(_id, told.tokens)), tuple(map(_likeliest, told.top_logprobs))
 
     async def likeliest(self, ids: tuple[int, ...], top: int) -> Likeliest:
         """The ``top`` likeliest tokens behind these, 20 at most."""
         _, at = await self.answer(ids, 1, top)
         if len(at) != 1:
-            raise self._tells_too_little("/v1/completions", f"{len(at)} tokens where it was asked for one")
+            raise self._server.tells_too_little("/v1/completions", f"{len(at)} tokens where it was asked for one")
         return at[0]
 
     def forget(self) -> None:
         """What is asked next is reckoned anew, from the first token on: its prefix cache knows no such salt."""
         self._salt = secrets.token_hex(8)
-
-    async def _ask(self, path: str, body: dict[str, Any], kind: type[_T]) -> _T:
-        url, body = f"{self._base}{path}", {"model": self._name, **body}
-        answer = await get_json(url, self._headers, body=body, timeout_s=ANSWER_TIMEOUT_S, name="vLLM")
-        try:
-            return msgspec.convert(answer, kind)
-        except msgspec.ValidationError as error:
-            raise self._tells_too_little(path, str(error)) from error
-
-    def _tells_too_little(self, path: str, what: str) -> BrokenReply:
-        return BrokenReply(
-            f"vLLM at {self._base} does not tell at {path} what --agreement needs: {what}. Take a newer one, or leave "
-            "--agreement out."
-        )
 
 
 def _id(told: str) -> int:
