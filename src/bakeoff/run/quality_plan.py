@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from bakeoff.errors import UsageError
 from bakeoff.quality.sampling import Sampling, prompt_room
-from bakeoff.quality.sets import load
+from bakeoff.quality.sets import left_out, load
 from bakeoff.quality.tasks import Task
 from bakeoff.results.answers import Item, TaskSet
 
@@ -59,9 +59,9 @@ def _set(name: str, quality: Quality) -> tuple[Task, ...]:
 def task_set(quality: Quality, tasks: tuple[Task, ...], sandbox: str) -> TaskSet:
     """What the run file says of the tasks, and how they are asked."""
     items = tuple(msgspec.convert(task, Item, from_attributes=True) for task in tasks)
-    sampling, drawn = quality.sampling, "" if quality.fresh is None else f" (fresh, seed {quality.fresh})"
+    sampling = quality.sampling
     return TaskSet(
-        sets=tuple(f"{name}{drawn}" for name in quality.sets),
+        sets=tuple(f"{name}{_told(name, quality)}" for name in quality.sets),
         digest=hashlib.sha256(msgspec.json.encode(items)).hexdigest(),
         items=items,
         samples=sampling.samples,
@@ -72,6 +72,14 @@ def task_set(quality: Quality, tasks: tuple[Task, ...], sandbox: str) -> TaskSet
         seed=sampling.seed,
         sandbox=sandbox,
     )
+
+
+def _told(name: str, quality: Quality) -> str:
+    """What a reader must know of a set beside its name."""
+    if quality.fresh is not None:
+        return f" (fresh, seed {quality.fresh})"
+    lines = left_out(name, checker=quality.checker)
+    return f" ({lines})" if lines else ""
 
 
 def as_task(item: Item) -> Task:

@@ -64,7 +64,7 @@ def about(name_or_path: str, *, checker: str = "") -> About:
         licence, source = _LICENCES.get(name_or_path, ("not known", f"a file in the format of {read.format}"))
     notes = [task.note for task in read.tasks if task.note]
     if read.left_out:
-        notes.append(f"{read.left_out} lines were left out: {read.why}.")
+        notes.append(f"{_left_out(read)}.")
     return About(
         name=read.tasks[0].set,
         count=len(read.tasks),
@@ -74,6 +74,15 @@ def about(name_or_path: str, *, checker: str = "") -> About:
         source=source,
         note=" ".join(notes),
     )
+
+
+def left_out(name_or_path: str, *, checker: str = "") -> str:
+    """How many lines of a file could not be made into tasks, and why; empty where all could. Raises as ``load``."""
+    return _left_out(_read(name_or_path, checker))
+
+
+def _left_out(read: Read) -> str:
+    return f"{read.left_out} lines were left out: {read.why}" if read.left_out else ""
 
 
 def _read(name: str, checker: str) -> Read:
