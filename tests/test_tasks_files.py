@@ -21,7 +21,7 @@ from bakeoff.quality.sets.lines import tasks_of
 from bakeoff.quality.sets.published import math_target
 from bakeoff.quality.sets.targets import TARGETS
 from bakeoff.quality.tasks import Task
-from bakeoff.run.quality_plan import Quality, task_set
+from bakeoff.run.quality_plan import Quality, lines_left_out, task_set
 
 KNOWN = graders(NoSandbox())
 ROOT = Path(__file__).parent.parent
@@ -203,7 +203,8 @@ def test_math_500_is_read_as_it_is_and_what_cannot_be_graded_is_left_out_and_cou
     assert (tasks[0].id, tasks[0].kind) == ("test/algebra/1.json", "Algebra")
     note = "2 lines were left out: 1 have a formula for an answer; 1 repeat another line."
     assert about(file).note == note
-    told = task_set(Quality(sets=(file,)), tasks, "none").sets
+    quality = Quality(sets=(file,))
+    told = task_set(quality, tasks, "none", lines_left_out(quality)).sets
     assert told == (f"{file} ({note.removesuffix('.')})",)
     with pytest.raises(UsageError, match="line 1: the level is not from 1 to 5"):
         load(written(tmp_path, math_row(1, "9", 6)))

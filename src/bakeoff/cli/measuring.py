@@ -90,11 +90,12 @@ def _answerer(quality: Quality, live: LiveProgress, before: Run | None) -> Answe
     from bakeoff.quality.grading.grade import graders
     from bakeoff.quality.sandbox.choose import best_sandbox
     from bakeoff.run.quality import Answerer
-    from bakeoff.run.quality_plan import task_set, tasks_of
+    from bakeoff.run.quality_plan import lines_left_out, task_set, tasks_of
 
     sandbox = best_sandbox()
     held = before.task_sets[0] if before is not None and before.task_sets else None
-    return Answerer(held or task_set(quality, tasks_of(quality), sandbox.name), graders(sandbox), live.answered, before)
+    asked = held or task_set(quality, tasks_of(quality), sandbox.name, lines_left_out(quality))
+    return Answerer(asked, graders(sandbox), live.answered, before)
 
 
 def _ask(live: LiveProgress, question: str) -> str:

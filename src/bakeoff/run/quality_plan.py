@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 from msgspec import Struct
@@ -56,12 +58,23 @@ def _set(name: str, quality: Quality) -> tuple[Task, ...]:
     return fresh_items(name, quality.fresh, quality.items)
 
 
-def task_set(quality: Quality, tasks: tuple[Task, ...], sandbox: str) -> TaskSet:
-    """What the run file says of the tasks, and how they are asked."""
+def lines_left_out(quality: Quality) -> dict[str, str]:
+    """Of each set that is a file with lines that are no tasks, how many and why. Raises as ``tasks_of``."""
+    if quality.fresh is not None:
+        return {}
+    told = {name: left_out(name, checker=quality.checker) for name in quality.sets}
+    return {name: words for name, words in told.items() if words}
+
+
+def task_set(
+    quality: Quality, tasks: tuple[Task, ...], sandbox: str, left_out_of: Mapping[str, str] = MappingProxyType({})
+) -> TaskSet:
+    """What the run file says of the tasks, and how they are asked; ``left_out_of``: as ``lines_left_out`` tells."""
     items = tuple(msgspec.convert(task, Item, from_attributes=True) for task in tasks)
-    sampling = quality.sampling
+    sampling, drawn = quality.sampling, None if quality.fresh is None else f"fresh, seed {quality.fresh}"
+    told = {name: drawn or left_out_of.get(name) for name in quality.sets}
     return TaskSet(
-        sets=tuple(f"{name}{_told(name, quality)}" for name in quality.sets),
+        sets=tuple(f"{name} ({words})" if words else name for name, words in told.items()),
         digest=hashlib.sha256(msgspec.json.encode(items)).hexdigest(),
         items=items,
         samples=sampling.samples,
@@ -72,14 +85,6 @@ def task_set(quality: Quality, tasks: tuple[Task, ...], sandbox: str) -> TaskSet
         seed=sampling.seed,
         sandbox=sandbox,
     )
-
-
-def _told(name: str, quality: Quality) -> str:
-    """What a reader must know of a set beside its name."""
-    if quality.fresh is not None:
-        return f" (fresh, seed {quality.fresh})"
-    lines = left_out(name, checker=quality.checker)
-    return f" ({lines})" if lines else ""
 
 
 def as_task(item: Item) -> Task:
